@@ -135,9 +135,10 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use difference::{
-    Change, ChangeKind, Comparison, Fact, FactId, Given, GivenArguments, Recalled, RecalledFinding,
-    RecalledRule, RecordedOutcome, Replayed, Situation, Target, TargetResource, TooComplex,
-    Unclear, representative_names,
+    Ask, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId, Given,
+    GivenArguments, Reach, Recalled, RecalledFinding, RecalledRule, RecordedOutcome, Replayed,
+    Setting, Situation, Target, TargetResource, TooComplex, Unclear, matched_rules,
+    representative_names,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{

@@ -80,7 +80,7 @@ pub use settle::TeamState;
 pub use silence::LINTS;
 pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
 pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
-pub use watch::watch;
+pub use watch::{report_replaced, watch};
 
 #[cfg(test)]
 mod tests;

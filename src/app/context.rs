@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::authn::IssuerSettings;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, OnUnknown};
 use crate::config::Config;
 use crate::policy::{CompileContext, Issuers};
 
@@ -30,7 +30,10 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
         of_servers: of_servers.collect(),
         are_strict: config.issuers_strict,
     };
+    let closed = config.servers.iter();
+    let closed = closed.filter(|server| server.trust.on_unknown == OnUnknown::Deny);
     CompileContext {
+        closed: Arc::new(closed.map(|server| server.name.clone()).collect()),
         servers: Some(servers.collect()),
         issuer,
         issuers: Arc::new(issuers),

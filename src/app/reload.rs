@@ -23,7 +23,7 @@ use crate::check::LivePipeline;
 use crate::config::{self, Config, ConfigError};
 use crate::file::{self, LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Stamp, Watch, Watcher};
 use crate::listen::Tls;
-use crate::policy::{FoundPolicy, LoadPolicyError, PolicyState};
+use crate::policy::{FoundPolicy, LoadPolicyError, PolicyState, PolicyStore, report_replaced};
 use crate::telemetry::metrics::Metrics;
 use crate::yaml::Findings;
 
@@ -164,11 +164,12 @@ impl Reloader {
         let lasting = Lasting::of(&self.live.current());
         self.live.replace(core.pipeline(&config, lasting));
         core.tell_policy(Some(&self.core));
-        self.core = core;
+        let before = std::mem::replace(&mut self.core, core).policy;
         // What was recorded of tools may have been read anew while the parts were built.
         self.records.try_send(()).unwrap_or_default();
         self.tell(&config, &restart);
         self.record.applied(config, restart, CLOCK());
+        tell_access(before, Arc::clone(&self.core.policy)).await;
         Ok(())
     }
 
@@ -314,6 +315,19 @@ impl Watch for Reloader {
             source: error,
         };
         self.refuse(&error.into());
+    }
+}
+
+/// Logs whose access has changed with another configuration, which is in force already.
+async fn tell_access(before: Arc<PolicyStore>, after: Arc<PolicyStore>) {
+    if Arc::ptr_eq(&before, &after) {
+        return;
+    }
+    let told = tokio::task::spawn_blocking(move || {
+        report_replaced([&before, &after], CLOCK());
+    });
+    if let Err(error) = told.await {
+        tracing::error!(%error, "whose access has changed is not known");
     }
 }
 

@@ -16,8 +16,10 @@ mod change;
 mod condition;
 mod describe;
 mod diagram;
+mod edits;
 mod fact;
 mod given;
+mod limits;
 mod moments;
 mod outcome;
 mod outcomes;
@@ -25,31 +27,34 @@ mod possible;
 mod recall;
 mod replay;
 mod target;
+mod versions;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-pub use change::{Change, ChangeKind, Situation};
+pub use change::{Cause, CauseKind, Change, ChangeKind, Detail, Situation};
 pub use diagram::FactId;
+pub use edits::matched_rules;
 pub use fact::{Fact, Unclear};
 pub use given::{Given, GivenArguments};
+pub use outcomes::{Ask, Setting};
 pub use recall::{Recalled, RecalledFinding, RecalledRule};
 pub use replay::{RecordedOutcome, Replayed};
-pub use target::{Target, TargetResource};
+pub use target::{Reach, Target, TargetResource};
 
 use super::glob::{self, Glob};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::subject::Subject;
-use change::Decided;
 use describe::Described;
 use diagram::Diagram;
+use edits::{EditSet, Pairs};
 use fact::Facts;
 use outcome::Side;
-use outcomes::Outcomes;
 use possible::Groups;
+use target::Judged;
+use versions::{Row, Versions};
 
 /// The most nodes of all diagrams together.
 const NODES_MAX: usize = 4_000_000;
@@ -80,8 +85,7 @@ pub struct Comparison<'p> {
     /// Which facts go together, from the moment on, and at any time.
     groups: Option<Groups>,
     timeless: Option<Groups>,
-    /// For each rule of the new policy the one of the old that says the same.
-    same: HashMap<usize, usize>,
+    pairs: Pairs,
 }
 
 impl std::fmt::Debug for Comparison<'_> {
@@ -90,12 +94,9 @@ impl std::fmt::Debug for Comparison<'_> {
     }
 }
 
-/// What both policies decide about one target.
-#[derive(Debug)]
-struct Both {
-    old: Outcomes,
-    new: Outcomes,
-}
+/// A pair of rules that may matter, and in which versions: the old and the new rule, under the old and
+/// the new class.
+type Relevant = [[Option<usize>; 2]; 2];
 
 impl<'p> Comparison<'p> {
     /// Compares what the policies decide at any moment from `from` on.
@@ -110,7 +111,7 @@ impl<'p> Comparison<'p> {
         let mut facts = Facts::new(nodes_max);
         order(&[old, new], &mut facts);
         Comparison {
-            same: same_rules(old, new),
+            pairs: Pairs::of(old, new),
             old: Side::new(old),
             new: Side::new(new),
             facts,
@@ -142,34 +143,156 @@ impl<'p> Comparison<'p> {
         target: &Target,
         given: Option<&Given>,
     ) -> Result<Vec<Change>, TooComplex> {
-        let nobody = self.nobody.clone();
-        let request = target.request(&nobody);
-        let old = self.old.relevant(target, &request);
-        let new = self.new.relevant(target, &request);
-        let is_same = old.len() == new.len()
-            && old
-                .iter()
-                .zip(&new)
-                .all(|(old, new)| self.same.get(new) == Some(old));
-        if is_same && self.old.policy.class_of(&request) == self.new.policy.class_of(&request) {
+        let Some(mut versions) = self.versions(target) else {
             return Ok(Vec::new());
-        }
-        let both = Both {
-            old: self.old.decide(target, &request, &old, &mut self.facts),
-            new: self.new.decide(target, &request, &new, &mut self.facts),
         };
-        let possible = self.possible(&both, true);
-        let changes = self.describe(&both, given, possible);
-        if self.facts.diagrams.is_full() {
+        let (before, all) = (EditSet::new(), versions.edits());
+        let mut diagrams: Vec<Diagram> = Vec::new();
+        for set in [&before, &all] {
+            let outcomes = versions.whole(set, &mut self.facts);
+            diagrams.extend(outcomes.diagrams());
+        }
+        diagrams.extend(versions.diagrams());
+        let possible = self.possible(diagrams, true);
+        let facts = &mut self.facts;
+        let known: HashMap<FactId, bool> = given.map_or_else(HashMap::new, |given| {
+            let known = facts.iter();
+            known
+                .filter_map(|(id, fact)| Some((id, given.fact(fact)?)))
+                .collect()
+        });
+        let mut work = Described {
+            known,
+            possible,
+            new: versions.status(&all, facts),
+            facts,
+            pairs: &self.pairs,
+            versions: &mut versions,
+            all,
+            changes: Vec::new(),
+            is_too_complex: false,
+        };
+        work.possible = work.narrowed(possible);
+        work.describe_all();
+        let (changes, is_too_complex) = (work.changes, work.is_too_complex);
+        if is_too_complex || self.facts.diagrams.is_full() {
             return Err(TooComplex);
         }
         Ok(changes)
     }
 
-    /// Where the facts that both outcomes depend on can be as they are: at any time, or from the
+    /// Every version of a target. `None` if nothing differs for it.
+    fn versions(&mut self, target: &Target) -> Option<Versions<'p>> {
+        let nobody = self.nobody.clone();
+        let requests = [0, 1].map(|side| target.request(&nobody, side));
+        let policies = [self.old.policy, self.new.policy];
+        let [old_request, new_request] = &requests;
+        let judged = [
+            Judged::new(policies[0], target, old_request),
+            Judged::new(policies[1], target, new_request),
+        ];
+        let [was, is] = &judged;
+        let is_other_class = was.asked.class != is.asked.class;
+        let is_open = target.kind == super::request::ActionKind::Open;
+        let mut rows: BTreeMap<usize, Relevant> = BTreeMap::new();
+        let sides = [
+            self.old.on_server(&target.server),
+            self.new.on_server(&target.server),
+        ];
+        for (side, positions) in sides.iter().enumerate() {
+            for position in positions.iter() {
+                let policy = if side == 0 { policies[0] } else { policies[1] };
+                let (pair, rule) = (
+                    self.pairs.pair(side, *position)?,
+                    policy.rules().get(*position)?,
+                );
+                let is_edited = self.pairs.get(pair).is_none_or(|pair| pair.is_edited);
+                if side == 1 && !is_edited {
+                    continue;
+                }
+                let first = outcome::may_matter(rule, was, policies[0]);
+                let second = if is_other_class || is_open {
+                    outcome::may_matter(rule, is, policies[1])
+                } else {
+                    first
+                };
+                if first || second {
+                    let own = [first.then_some(*position), second.then_some(*position)];
+                    let row = rows.entry(pair).or_default();
+                    let [before, after] = row;
+                    *(if side == 0 { before } else { after }) = own;
+                }
+            }
+        }
+        let is_reclassified = is_other_class
+            || rows
+                .values()
+                .flatten()
+                .any(|[one, other]| one.is_some() != other.is_some());
+        let reaches = target.reaches.map(|reach| reach == Reach::Rules);
+        let is_edited = |pair: &usize| self.pairs.get(*pair).is_none_or(|pair| pair.is_edited);
+        let [reached, reaches_now] = reaches;
+        if !is_reclassified
+            && reached == reaches_now
+            && !rows.keys().any(is_edited)
+            && !(self.pairs.is_reordered && self.is_reordered(rows.keys().copied()))
+        {
+            return None;
+        }
+        let rows = self.rows(rows, &judged, is_reclassified);
+        Some(Versions::new(target.kind, rows, reaches, is_reclassified))
+    }
+
+    /// Whether some of these pairs stand in another order.
+    fn is_reordered(&self, pairs: impl Iterator<Item = usize>) -> bool {
+        let ranks = pairs.filter_map(|pair| self.pairs.get(pair).map(|pair| pair.ranks));
+        let mut ranks: Vec<[usize; 2]> = ranks.collect();
+        ranks.sort_unstable();
+        !ranks.is_sorted_by_key(|[_, new]| *new)
+    }
+
+    fn rows(
+        &mut self,
+        relevant: BTreeMap<usize, Relevant>,
+        judged: &[Judged<'_>; 2],
+        is_reclassified: bool,
+    ) -> Vec<Row<'p>> {
+        let [was, is] = judged;
+        let mut rows = Vec::new();
+        for (number, [old, new]) in relevant {
+            let Some(pair) = self.pairs.get(number) else {
+                continue;
+            };
+            let facts = &mut self.facts;
+            let placed =
+                |side: &mut Side<'p>, [first, second]: [Option<usize>; 2], facts: &mut Facts| {
+                    let first = first.and_then(|at| side.placed(at, was, facts));
+                    let second = if is_reclassified {
+                        second.and_then(|at| side.placed(at, is, facts))
+                    } else {
+                        first
+                    };
+                    [first, second]
+                };
+            let before = placed(&mut self.old, old, facts);
+            let after = if pair.is_edited {
+                placed(&mut self.new, new, facts)
+            } else {
+                before
+            };
+            rows.push(Row {
+                pair: number,
+                is_edited: pair.is_edited,
+                ranks: pair.ranks,
+                sides: [before, after],
+            });
+        }
+        rows
+    }
+
+    /// Where the facts that some functions depend on can be as they are: at any time, or from the
     /// moment on from which decisions are compared.
-    fn possible(&mut self, both: &Both, with_time: bool) -> Diagram {
-        let all = both.old.diagrams().chain(both.new.diagrams());
+    fn possible(&mut self, all: Vec<Diagram>, with_time: bool) -> Diagram {
         let support = self.facts.diagrams.support(all);
         self.possible_for(&support, with_time)
     }
@@ -190,97 +313,6 @@ impl<'p> Comparison<'p> {
         *known = Some(groups);
         possible
     }
-
-    fn describe(&mut self, both: &Both, given: Option<&Given>, possible: Diagram) -> Vec<Change> {
-        let facts = &mut self.facts;
-        let known: HashMap<FactId, bool> = given.map_or_else(HashMap::new, |given| {
-            let known = facts.iter();
-            known
-                .filter_map(|(id, fact)| Some((id, given.fact(fact)?)))
-                .collect()
-        });
-        let (old, new) = (Decided::of(&both.old), Decided::of(&both.new));
-        let causes = change::causes(
-            (self.old.policy, &both.old.parts),
-            (self.new.policy, &both.new.parts),
-            facts,
-        );
-        let mut work = Described {
-            facts,
-            known,
-            possible,
-            new,
-            changes: Vec::new(),
-        };
-        work.possible = work.narrowed(possible);
-        for (kind, region) in change::regions(old, new, work.facts) {
-            work.describe(kind, region, &causes);
-        }
-        let challenged = work.facts.diagrams.and(old.challenge, new.challenge);
-        let asks = differing(&both.old.asks, &both.new.asks, work.facts);
-        let asks = work.facts.diagrams.and(challenged, asks);
-        work.describe(ChangeKind::AsksElse, asks, &causes);
-        let allowed = work.facts.diagrams.and(old.allow, new.allow);
-        let limits = differing(&both.old.limits, &both.new.limits, work.facts);
-        let limits = work.facts.diagrams.and(allowed, limits);
-        let rules = (self.old.policy.rules(), self.new.policy.rules());
-        work.describe_limits(limits, &causes, rules);
-        let set = set_differently(&both.old, &both.new, work.facts);
-        let set = work.facts.diagrams.and(allowed, set);
-        work.describe(ChangeKind::SetsElse, set, &causes);
-        work.changes
-    }
-}
-
-/// Where two lists of what holds where differ.
-fn differing<T: PartialEq>(
-    old: &[(T, Diagram)],
-    new: &[(T, Diagram)],
-    facts: &mut Facts,
-) -> Diagram {
-    let of = |list: &[(T, Diagram)], wanted: &T| {
-        let found = list.iter().find(|(one, _)| one == wanted);
-        found.map_or(Diagram::NEVER, |(_, holds)| *holds)
-    };
-    let mut all = Vec::new();
-    for (one, holds) in old {
-        all.push(facts.diagrams.xor(*holds, of(new, one)));
-    }
-    for (one, holds) in new
-        .iter()
-        .filter(|(one, _)| old.iter().all(|(old, _)| old != one))
-    {
-        all.push(facts.diagrams.xor(*holds, of(old, one)));
-    }
-    facts.diagrams.any(all)
-}
-
-/// Where some header or fact is set to something else.
-fn set_differently(old: &Outcomes, new: &Outcomes, facts: &mut Facts) -> Diagram {
-    let names: BTreeSet<_> = old.set.keys().chain(new.set.keys()).collect();
-    let mut all = Vec::new();
-    for name in names {
-        let of = |outcomes: &Outcomes| outcomes.set.get(name).cloned().unwrap_or_default();
-        all.push(differing(&of(old), &of(new), facts));
-    }
-    facts.diagrams.any(all)
-}
-
-/// For each rule of the new policy the one of the old that says the same, whatever its id.
-fn same_rules(old: &Policy, new: &Policy) -> HashMap<usize, usize> {
-    let mut by_id: HashMap<&Arc<str>, usize> = HashMap::new();
-    for (at, rule) in old.rules().iter().enumerate() {
-        by_id.insert(&rule.id, at);
-    }
-    let pairs = new.rules().iter().enumerate();
-    let pairs = pairs.filter_map(|(at, rule)| {
-        let before = *by_id.get(&rule.id)?;
-        old.rules()
-            .get(before)?
-            .decides_like(rule)
-            .then_some((at, before))
-    });
-    pairs.collect()
 }
 
 /// Gives the facts their order in the diagrams: those of one rule stand together, and rules with the

@@ -1,6 +1,8 @@
 //! `mcp-authz diff`: whose access changes between two policies.
 
 mod formats;
+mod sides;
+mod whole;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,28 +10,25 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::audit;
 use super::load;
 use super::outcome::{FINDINGS, Stop, print};
-use super::{audit, revision};
-use crate::policy::difference::{Difference, Replayer, html, rule_texts};
+use crate::policy::difference::{Difference, Replayer, html};
 use crate::policy::testing::read_subjects;
-use crate::yaml::Source;
 
-/// What names standard input.
-const INPUT: &str = "-";
-
-/// Show whose access changes between two policies
+/// Show whose access changes between two policies, or since a revision
 #[derive(Debug, Args)]
 pub(super) struct DiffArguments {
-    /// The configuration file, for both policies
+    /// The configuration file, for both policies, or as it is now
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The policy as it was: a file, a directory, a glob, or `git:REVISION:PATH`
+    /// The policy as it was: a file, a directory, a glob, or `git:REVISION:PATH`; `git:REVISION` is
+    /// all that the configuration named at that revision
     #[arg(value_name = "OLD")]
     old: String,
-    /// The policy as it will be
+    /// The policy as it will be; without it, all that the configuration names now
     #[arg(value_name = "NEW")]
-    new: String,
+    new: Option<String>,
     /// A file with `subjects`: only their access is compared
     #[arg(long, value_name = "FILE")]
     subjects: Option<PathBuf>,
@@ -72,24 +71,21 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         at,
         format,
     } = arguments;
-    let (config, context) = load::context(config)?;
-    let samples = context.samples();
+    let sides = sides::read(config, old_name, new_name.as_deref())?;
+    let (old, new) = (&sides.old, &sides.new);
     let callers = match subjects {
-        Some(path) => read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?,
+        Some(path) => {
+            let samples = new.context.samples();
+            read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?
+        }
         None => Vec::new(),
     };
-    if old_name == INPUT && new_name == INPUT {
-        let message = "standard input cannot be both policies";
-        return Err(Stop::Failed(message.to_owned()));
-    }
-    let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
-    let places = config.policy_places();
-    let compile = |global: &[Source]| load::compile_beside(global.to_vec(), &places, &context);
-    let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
-    let around = load::surroundings(&config, &context)?;
     let from = load::moment(*at);
-    let difference = Difference::of([&old, &new], &around, from, &callers);
-    let mut replayer = Replayer::new([&old, &new], &around);
+    let (policies, around) = ([&old.policy, &new.policy], [&old.around, &new.around]);
+    let mut difference = Difference::of(policies, around, from, &callers);
+    difference.not_compared.clone_from(&sides.not_compared);
+    difference.notes.clone_from(&sides.notes);
+    let mut replayer = Replayer::new(policies, around);
     for path in replay {
         let file = audit::read(path)?;
         for (place, line) in file.lines() {
@@ -99,8 +95,8 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let recorded = (!replay.is_empty()).then_some(&replayer.replay);
     let shown = formats::Shown {
         difference: &difference,
-        names: [old_name, new_name],
-        texts: [&rule_texts(&old_sources), &rule_texts(&new_sources)],
+        names: [&old.name, &new.name],
+        texts: [&old.texts, &new.texts],
         replay: recorded,
     };
     let text = match format {

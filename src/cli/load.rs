@@ -1,6 +1,6 @@
 //! Loads the files that commands work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
-use crate::policy::difference::Surroundings;
+use crate::policy::difference::{RuleTexts, Surroundings, rule_texts};
 use crate::policy::testing::SampleContext;
 use crate::policy::{self, CompileContext, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
@@ -90,8 +90,12 @@ pub(super) fn moment(at: Option<Timestamp>) -> Timestamp {
 
 /// Reads a configuration, and what policies are compiled against.
 pub(super) fn context(path: &Path) -> Result<(Config, CompileContext), Stop> {
-    let source = read(path)?;
-    let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
+    context_of(read(path)?, base(path))
+}
+
+/// The same of the text of a configuration.
+pub(super) fn context_of(source: Source, base: &Path) -> Result<(Config, CompileContext), Stop> {
+    let config = config::decode(source.name, source.text, base).map_err(Stop::Findings)?;
     let catalog = Catalog::open(
         config.watched_servers(),
         config.catalog_limits(),
@@ -146,6 +150,7 @@ pub(super) fn surroundings(
     Ok(Surroundings {
         servers: context.servers.clone(),
         recorded: recorded_tools(config)?,
+        closed: BTreeSet::clone(&context.closed),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
         defaults: Arc::clone(&context.defaults),
@@ -187,6 +192,24 @@ impl PolicyTexts {
             global,
             teams: teams.collect::<Result<_, Stop>>()?,
         })
+    }
+
+    /// Calls each file by another name.
+    pub(super) fn rename(&mut self, rename: &dyn Fn(&str) -> String) {
+        let teams = self.teams.iter_mut().flat_map(|(_, files)| files);
+        for file in self.global.iter_mut().chain(teams) {
+            file.name = rename(&file.name);
+        }
+    }
+
+    /// The rules as they are written, by the ids that they have in force.
+    pub(super) fn rules(&self) -> RuleTexts {
+        let mut texts = rule_texts(&self.global);
+        for (team, files) in &self.teams {
+            let own = rule_texts(files).into_iter();
+            texts.extend(own.map(|(id, text)| (format!("{}/{id}", team.name), text)));
+        }
+        texts
     }
 
     /// Files that were named: each is of the team that has it, and else of the operator.

@@ -44,6 +44,35 @@ pub(super) fn read(argument: &str) -> Result<Vec<Source>, Stop> {
     Ok(sources)
 }
 
+/// `REVISION:PATH` of a place that is a revision.
+pub(super) fn named(place: &str) -> Option<&str> {
+    place.strip_prefix(GIT)
+}
+
+/// The texts of other files at the revision of a place. `None` if it has none there.
+pub(super) fn texts(place: &str, files: &Path) -> Option<Vec<(String, String)>> {
+    let (revision, _) = place.split_once(':')?;
+    let path = if files.is_absolute() {
+        let root = String::from_utf8(git(&["rev-parse", "--show-toplevel"]).ok()?).ok()?;
+        let files = files.strip_prefix(root.trim_end()).ok()?;
+        files.display().to_string()
+    } else {
+        format!("./{}", files.display())
+    };
+    of_git(&format!("{revision}:{path}")).ok().map(plain)
+}
+
+/// The texts of files by their names without folders.
+pub(super) fn plain(sources: Vec<Source>) -> Vec<(String, String)> {
+    let each = sources.into_iter().map(|source| {
+        let name = source.name.rsplit('/').next().unwrap_or_default();
+        (name.to_owned(), source.text)
+    });
+    let mut texts: Vec<(String, String)> = each.collect();
+    texts.sort();
+    texts
+}
+
 /// A configuration says who callers are at all. Both policies are compared under the same one.
 fn refuse_configuration(source: &Source) -> Result<(), Stop> {
     let mut findings = Findings::new();
@@ -55,7 +84,8 @@ fn refuse_configuration(source: &Source) -> Result<(), Stop> {
     }
     let name = &source.name;
     Err(Stop::Failed(format!(
-        "`{name}` is a configuration; compare policies, and give the configuration of both with `--config`"
+        "`{name}` is a configuration; compare policies, and give the configuration of both with `--config`; \
+         `git:REVISION` without a path is all that it named then"
     )))
 }
 

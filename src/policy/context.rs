@@ -1,6 +1,6 @@
 //! The parts of the configuration that compiling a policy needs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::issuers::Issuers;
@@ -12,6 +12,8 @@ use crate::authz::{ScopeNames, TrustedHints, UriForm};
 pub struct CompileContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,
+    /// The servers that refuse tools that are not recorded.
+    pub closed: Arc<BTreeSet<String>>,
     /// Whether a country database is configured.
     pub has_countries: bool,
     /// Whether a client can say a purpose.
@@ -42,6 +44,7 @@ impl Default for CompileContext {
     fn default() -> Self {
         CompileContext {
             servers: None,
+            closed: Arc::default(),
             has_countries: true,
             has_purposes: true,
             has_devices: true,

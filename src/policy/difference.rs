@@ -19,7 +19,7 @@
 //! - {id: staff, effect: allow, who: {groups: [staff]}, what: {servers: [github], tools: [del]}}
 //! ");
 //! let now = "2026-11-20T10:00:00Z".parse().unwrap();
-//! let difference = Difference::of([&old, &new], &Surroundings::default(), now, &[]);
+//! let difference = Difference::of([&old, &new], [&Surroundings::default(); 2], now, &[]);
 //! let sentences = difference.sentences();
 //! assert_eq!(
 //!     sentences.first().unwrap(),
@@ -41,12 +41,12 @@ mod text;
 mod universe;
 mod wording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use entry::{Entry, RuleChange, RuleChangeKind};
+pub use entry::{Entry, EntryCause, RuleChange, RuleChangeKind};
 pub use facts::{SaidFact, SaidSituation};
 pub use hindsight::{Hindsight, HindsightCall, HindsightFinding, HindsightRule, Unrecorded};
 pub use page::html;
@@ -55,10 +55,12 @@ pub use recorded::{Replay, ReplayedRecord, Replayer};
 pub use summary::{ReloadSummary, reload_summary};
 pub use text::{RuleText, RuleTexts, rule_texts};
 pub use universe::{Asked, Named, Surroundings, Universe};
-pub use wording::{entry_what, kind_word};
+pub use wording::{because, cause_word, detail, entry_what, kind_word};
 
 use super::testing::SampleCaller;
-use crate::authz::{Change, ChangeKind, Comparison, Given, Mode, Policy, Rule};
+use crate::authz::{
+    CauseKind, Change, ChangeKind, Comparison, Given, Mode, Policy, Rule, matched_rules,
+};
 
 /// Every change of access between two policies.
 #[derive(Debug)]
@@ -71,6 +73,12 @@ pub struct Difference {
     pub entries: Vec<Entry>,
     /// The rules that differ, whether a decision does or not.
     pub rules: Vec<RuleChange>,
+    /// The rules that are only called something else: as what, and now.
+    pub renamed: Vec<[Arc<str>; 2]>,
+    /// What is not compared, and may differ.
+    pub not_compared: Vec<String>,
+    /// What is to be known of the comparison.
+    pub notes: Vec<String>,
     /// Servers of which not everything could be compared, and why.
     pub unknown: Vec<(String, String)>,
     /// Headers that are taken from clients by only one of both: its name, and whether by the new one.
@@ -85,7 +93,7 @@ impl Difference {
     #[must_use]
     pub fn of(
         [old, new]: [&Policy; 2],
-        around: &Surroundings,
+        around: [&Surroundings; 2],
         from: Timestamp,
         callers: &[SampleCaller],
     ) -> Self {
@@ -97,7 +105,7 @@ impl Difference {
     pub(super) fn by(
         mut comparison: Comparison<'_>,
         [old, new]: [&Policy; 2],
-        around: &Surroundings,
+        around: [&Surroundings; 2],
         callers: &[SampleCaller],
     ) -> Self {
         let universe = Universe::of([old, new], around);
@@ -133,20 +141,15 @@ impl Difference {
         }
         let entries = things
             .into_iter()
-            .map(|((subject, kind, server, change), things)| {
-                let id = |policy: &Policy, at: Option<usize>| {
-                    let rule = at.and_then(|at| policy.rules().get(at));
-                    rule.map(|rule| Arc::clone(&rule.id))
-                };
-                Entry {
-                    subject,
-                    kind,
-                    server,
-                    things,
-                    rule: [id(old, change.rule.0), id(new, change.rule.1)],
-                    situations: wording::situations(&change, &comparison),
-                    is_cut: change.is_cut,
-                }
+            .map(|((subject, kind, server, change), things)| Entry {
+                subject,
+                kind,
+                server,
+                things,
+                causes: causes(&change, [old, new]),
+                situations: wording::situations(&change, &comparison),
+                is_cut: change.is_cut,
+                details: change.details,
             });
         let mut entries: Vec<Entry> = entries.collect();
         let rank = |kind| ChangeKind::ALL.iter().position(|one| *one == kind);
@@ -156,6 +159,9 @@ impl Difference {
             from: comparison.from(),
             entries,
             rules: rule_changes(old, new),
+            renamed: renamed(old, new),
+            not_compared: Vec::new(),
+            notes: Vec::new(),
             unknown: unknown.into_iter().collect(),
             headers: headers(old, new),
         }
@@ -173,35 +179,26 @@ impl Difference {
     /// Whether some access grows, or may grow as far as is known.
     #[must_use]
     pub fn grows(&self) -> bool {
-        self.counts().0 > 0 || !self.unknown.is_empty()
+        self.counts().0 > 0 || !self.unknown.is_empty() || !self.not_compared.is_empty()
     }
 
     /// Whether something changes, or may change as far as is known.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !self.entries.is_empty() || !self.unknown.is_empty() || !self.headers.is_empty()
+        let is_all = self.unknown.is_empty() && self.not_compared.is_empty();
+        !self.entries.is_empty() || !is_all || !self.headers.is_empty()
     }
 
-    /// How a rule differs.
-    #[must_use]
-    pub fn rule(&self, id: &str) -> Option<RuleChangeKind> {
-        let rule = self.rules.iter().find(|rule| *rule.id == *id);
-        rule.map(|rule| rule.how)
-    }
-
-    /// Each change as a sentence.
+    /// Each change as a sentence. Changes that differ only in what they are about share one.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        let entries = self.entries.iter();
-        entries.flat_map(|entry| self.sentences_of(entry)).collect()
+        wording::joined(&self.entries)
     }
 
     /// The sentences of one change.
     #[must_use]
     pub fn sentences_of(&self, entry: &Entry) -> Vec<String> {
-        let [old, new] = &entry.rule;
-        let rule = new.as_ref().or(old.as_ref());
-        wording::sentences(entry, rule.and_then(|id| self.rule(id)))
+        wording::joined(std::slice::from_ref(entry))
     }
 }
 
@@ -215,33 +212,73 @@ fn given(caller: &SampleCaller) -> Given {
     }
 }
 
-/// The rules that differ. Shadow rules count as none.
-pub(super) fn rule_changes(old: &Policy, new: &Policy) -> Vec<RuleChange> {
-    let enforced = |policy: &'_ Policy| -> BTreeMap<Arc<str>, Rule> {
-        let rules = policy.rules().iter();
-        let rules = rules.filter(|rule| rule.mode == Mode::Enforce);
-        rules
-            .map(|rule| (Arc::clone(&rule.id), rule.clone()))
-            .collect()
+/// The edits that cause a change, with the ids of their rules.
+fn causes(change: &Change, [old, new]: [&Policy; 2]) -> Vec<EntryCause> {
+    let rule = |policy: &'_ Policy, at: Option<usize>| -> Option<Rule> {
+        let rule = at.and_then(|at| policy.rules().get(at));
+        rule.filter(|rule| rule.mode == Mode::Enforce).cloned()
     };
+    let causes = change.causes.iter().map(|cause| {
+        let rules = [rule(old, cause.rule.0), rule(new, cause.rule.1)];
+        let how = match (&rules, cause.kind) {
+            ([None, Some(_)], CauseKind::Rule) => Some(RuleChangeKind::Added),
+            ([Some(_), None], CauseKind::Rule) => Some(RuleChangeKind::Removed),
+            (_, CauseKind::Rule) => Some(RuleChangeKind::Changed),
+            (_, CauseKind::Class | CauseKind::Order | CauseKind::Reach) => None,
+        };
+        EntryCause {
+            kind: cause.kind,
+            rule: rules.map(|rule| rule.map(|rule| rule.id)),
+            how,
+        }
+    });
+    let mut causes: Vec<EntryCause> = causes.collect();
+    causes.sort();
+    causes
+}
+
+fn enforced(policy: &Policy) -> Vec<Rule> {
+    let rules = policy.rules().iter();
+    let rules = rules.filter(|rule| rule.mode == Mode::Enforce);
+    rules.cloned().collect()
+}
+
+/// The rules that differ. Shadow rules count as none, and a rule with another id is the same.
+pub(super) fn rule_changes(old: &Policy, new: &Policy) -> Vec<RuleChange> {
     let (old, new) = (enforced(old), enforced(new));
+    let matched = matched_rules(&old, &new);
     let mut changes = Vec::new();
-    for (id, rule) in &new {
-        let how = match old.get(id) {
+    for (at, rule) in new.iter().enumerate() {
+        let before = matched.get(&at).and_then(|before| old.get(*before));
+        let how = match before {
             None => RuleChangeKind::Added,
             Some(before) if !before.decides_like(rule) => RuleChangeKind::Changed,
             Some(_) => continue,
         };
-        let id = Arc::clone(id);
+        let id = Arc::clone(&rule.id);
         changes.push(RuleChange { id, how });
     }
-    for id in old.keys().filter(|id| !new.contains_key(*id)) {
+    let kept: BTreeSet<usize> = matched.into_values().collect();
+    for (_, rule) in old.iter().enumerate().filter(|(at, _)| !kept.contains(at)) {
         changes.push(RuleChange {
-            id: Arc::clone(id),
+            id: Arc::clone(&rule.id),
             how: RuleChangeKind::Removed,
         });
     }
+    changes.sort_by(|one, other| (one.how, &one.id).cmp(&(other.how, &other.id)));
     changes
+}
+
+/// The rules that are only called something else.
+fn renamed(old: &Policy, new: &Policy) -> Vec<[Arc<str>; 2]> {
+    let (old, new) = (enforced(old), enforced(new));
+    let mut renamed: Vec<[Arc<str>; 2]> = matched_rules(&old, &new)
+        .into_iter()
+        .filter_map(|(at, before)| Some([&old.get(before)?.id, &new.get(at)?.id].map(Arc::clone)))
+        .filter(|[old, new]| old != new)
+        .collect();
+    renamed.sort();
+    renamed
 }
 
 /// The headers that only one policy sets, and so takes from clients.

@@ -210,9 +210,11 @@ impl PolicyStore {
     }
 
     /// What is known of the servers besides the policies, for comparing two of them.
-    pub(super) fn surroundings(&self) -> Surroundings {
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
         Surroundings {
             servers: self.context.servers.clone(),
+            closed: self.context.closed.as_ref().clone(),
             hints: self.hints.load_full(),
             uris: Arc::clone(&self.context.uris),
             ..Surroundings::default()

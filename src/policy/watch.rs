@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::difference::reload_summary;
+use super::difference::{ReloadSummary, reload_summary};
 use super::files::{ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
 use super::load_error::LoadPolicyError;
@@ -188,11 +188,29 @@ fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
     if before.revision() == after.revision() {
         return;
     }
-    let changes = reload_summary([before, &after], &store.surroundings(), now);
+    let around = store.surroundings();
+    let changes = reload_summary([before, &after], [&around; 2], now);
+    log_changes(store.places.key(), [before, &after], &changes);
+}
+
+/// Logs whose access has changed from one store of a policy to the next, which another configuration
+/// made. May take a second.
+pub fn report_replaced(stores: [&PolicyStore; 2], now: jiff::Timestamp) {
+    let [old, new] = stores.map(PolicyStore::snapshot);
+    let [was, is] = stores.map(PolicyStore::surroundings);
+    let changes = reload_summary([&old, &new], [&was, &is], now);
+    let is_same = old.revision() == new.revision() && changes.is_empty();
+    if !is_same {
+        let [_, store] = stores;
+        log_changes(store.places.key(), [&old, &new], &changes);
+    }
+}
+
+fn log_changes(policy: &str, [before, after]: [&Policy; 2], changes: &ReloadSummary) {
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(
-        policy = store.places.key(),
+        policy,
         grown = %said(grown),
         shrunk = %said(shrunk),
         rules_added = %listed(&changes.added),

@@ -8,6 +8,7 @@ use mcp_authz::authz::{
     self, AccessRequest, Action, ActionKind, Context, Http, Peer, Policy, Resource, Subject,
     UnknownFacts, Value,
 };
+use mcp_authz::policy::difference::{Difference, Surroundings};
 use mcp_authz::policy::{CompileContext, compile};
 use mcp_authz::yaml::Source;
 
@@ -159,4 +160,60 @@ fn all_match(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = RULES)]
 fn all_match_cel(bencher: Bencher<'_, '_>, count: usize) {
     decide(bencher, count, Matching::All, Cel::Used);
+}
+
+/// Rules over some servers, of every kind.
+fn mixed(count: usize, servers: usize, is_new: bool) -> String {
+    let mut text = String::from("rules:\n");
+    for number in 0..count {
+        let (server, team) = (number % servers, number % 97);
+        let other = if is_new && number % 50 == 0 {
+            "other-"
+        } else {
+            ""
+        };
+        let tool = format!("tool-{}", number / servers % 25);
+        let rest = match number % 10 {
+            0 => format!(
+                "effect: deny, who: {{groups: [{other}guests-{team}]}}, what: {{servers: [s{server}], tools: [{tool}], arguments: {{name: prod}}}}"
+            ),
+            1 => format!(
+                "effect: limit, what: {{servers: [s{server}], tools: [{tool}]}}, limit: {{calls: {}, per: 1m, by: [subject]}}",
+                team + 1
+            ),
+            2 => format!(
+                "effect: require, what: {{servers: [s{server}], tools: [{tool}]}}, needs: {{scopes: [\"s:{team}\"]}}"
+            ),
+            3 => format!(
+                "effect: allow, who: {{groups: [{other}team-{team}]}}, what: {{servers: [s{server}], tools: [\"tool-1*\"]}}, when: {{days: [mon-fri], between: [\"0{}:00\", \"18:00\"], timezone: UTC}}",
+                team % 10
+            ),
+            4 => format!(
+                "effect: allow, who: {{groups: [{other}team-{team}]}}, what: {{servers: [s{server}], tools: [{tool}]}}, where: {{networks: [10.{team}.0.0/16]}}"
+            ),
+            5 => format!(
+                "effect: allow, who: {{groups: [{other}team-{team}]}}, what: {{servers: [s{server}], tools: [{tool}]}}, if: args.n > {team}"
+            ),
+            _ => format!(
+                "effect: allow, who: {{groups: [{other}team-{team}, staff-{number}]}}, what: {{servers: [s{server}], tools: [{tool}]}}"
+            ),
+        };
+        writeln!(text, "- {{id: r{number}, {rest}}}").unwrap();
+    }
+    text
+}
+
+/// Budget: 1 s.
+#[divan::bench(args = [40], sample_count = 3)]
+fn difference_of_1000(bencher: Bencher<'_, '_>, servers: usize) {
+    let [old, new] = [false, true].map(|is_new| load(&source(mixed(1000, servers, is_new))));
+    let around = Surroundings::default();
+    let of = || Difference::of([&old, &new], [&around; 2], Timestamp::UNIX_EPOCH, &[]);
+    let found = of();
+    assert!(
+        found.unknown.is_empty() && found.changes(),
+        "{:?}",
+        found.unknown
+    );
+    bencher.bench_local(|| black_box(of()));
 }

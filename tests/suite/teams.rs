@@ -40,6 +40,21 @@ async fn metric(running: &Running, name: &str) -> String {
     running.metric(&name).await.unwrap_or_default()
 }
 
+/// The files stay as they are, and the configuration no longer names the team.
+#[tokio::test]
+async fn the_log_says_whose_access_another_configuration_changes() {
+    let home = home();
+    let running = home.ready().await;
+    home.configure(
+        "policies: [{name: seven, files: team.yaml, servers: [notes]}]",
+        "policies: []",
+    );
+    let line = running.logs.line(": access changed ").await;
+    assert!(line.contains("seven/use"), "{line}");
+    let shrinks = line.contains("grown=0 shrunk=") && !line.contains("shrunk=0");
+    assert!(shrinks, "{line}");
+}
+
 #[tokio::test]
 async fn a_teams_broken_file_is_its_own_fault() {
     let home = home();

@@ -1,12 +1,12 @@
 //! What differs between two policies for one target, each difference with the rule that causes it.
 
+use std::sync::Arc;
+
 use foldhash::{HashMap, HashSet};
 
 use super::diagram::{Diagram, FactId};
 use super::fact::Facts;
-use super::outcomes::{Outcomes, Part};
-use crate::authz::policy::Policy;
-use crate::authz::rule::{Effect, Rule};
+use super::outcomes::{Ask, Setting, Status};
 
 /// How many situations are told apart for one rule and one target.
 const SITUATIONS_MAX: usize = 24;
@@ -101,144 +101,56 @@ pub struct Situation {
     pub is_part: bool,
 }
 
-/// One difference: a kind of change for one target, caused by one rule.
+/// What a change is about, beyond its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Detail {
+    /// This is asked for now.
+    AsksFor(Ask),
+    /// This is no longer asked for.
+    AsksNoLonger(Ask),
+    /// This header or fact has another value.
+    Sets(Setting, Arc<str>),
+}
+
+/// How an edit brings a change about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CauseKind {
+    /// The rule is another one.
+    Rule,
+    /// The tool has another class, to which the rule makes a difference.
+    Class,
+    /// The rules stand in another order.
+    Order,
+    /// The configuration lets the request reach the rules, or no longer does.
+    Reach,
+}
+
+/// One edit that is needed for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cause {
+    /// How.
+    pub kind: CauseKind,
+    /// The rule, by its positions in both policies.
+    pub rule: (Option<usize>, Option<usize>),
+}
+
+/// One difference: a kind of change for one target, caused by some edits together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Change {
     /// How.
     pub kind: ChangeKind,
-    /// The rule that differs, by its positions in both policies. Neither, if several together do.
-    pub rule: (Option<usize>, Option<usize>),
+    /// What it is about.
+    pub details: Vec<Detail>,
+    /// The edits that bring it about: all of them together, and none of them can be left out.
+    pub causes: Vec<Cause>,
     /// Where.
     pub situations: Vec<Situation>,
     /// Whether there are more situations than these.
     pub is_cut: bool,
 }
 
-/// One rule that differs for a target, and where.
-pub(super) struct Cause {
-    pub(super) rule: (Option<usize>, Option<usize>),
-    pub(super) differs: Diagram,
-    /// Where it matters in the new policy, or only in the old one.
-    pub(super) now: Diagram,
-    pub(super) before: Diagram,
-    pub(super) is_gate: bool,
-}
-
-/// Pairs the rules of both policies by their ids, and keeps those that differ.
-pub(super) fn causes(
-    (old, old_parts): (&Policy, &[Part]),
-    (new, new_parts): (&Policy, &[Part]),
-    facts: &mut Facts,
-) -> Vec<Cause> {
-    let mut by_id: HashMap<std::sync::Arc<str>, &Part> = HashMap::default();
-    for part in old_parts {
-        if let Some(rule) = old.rules().get(part.rule) {
-            by_id.insert(std::sync::Arc::clone(&rule.id), part);
-        }
-    }
-    let mut pairs: Vec<(Option<&Part>, Option<&Part>)> = Vec::new();
-    for part in new_parts {
-        let own = new.rules().get(part.rule);
-        let same = own.and_then(|rule| by_id.get(&rule.id)).copied();
-        // A rule with another effect is another rule.
-        let same = same.filter(|same| {
-            let other = old.rules().get(same.rule);
-            let of_one_kind = |one: &Rule, other: &Rule| {
-                std::mem::discriminant(&one.effect) == std::mem::discriminant(&other.effect)
-            };
-            own.zip(other)
-                .is_some_and(|(one, other)| of_one_kind(one, other))
-        });
-        if let (Some(rule), true) = (own, same.is_some()) {
-            by_id.remove(&rule.id);
-        }
-        pairs.push((same, Some(part)));
-    }
-    let mut gone: Vec<&Part> = by_id.into_values().collect();
-    gone.sort_by_key(|part| part.rule);
-    pairs.extend(gone.into_iter().map(|part| (Some(part), None)));
-    let mut causes = Vec::new();
-    for (before, now) in pairs {
-        let rules = (
-            before.and_then(|part| old.rules().get(part.rule)),
-            now.and_then(|part| new.rules().get(part.rule)),
-        );
-        let cause = cause((before, now), rules, facts);
-        causes.extend(cause.filter(|cause| cause.differs != Diagram::NEVER));
-    }
-    causes
-}
-
-fn cause(
-    (before, now): (Option<&Part>, Option<&Part>),
-    rules: (Option<&Rule>, Option<&Rule>),
-    facts: &mut Facts,
-) -> Option<Cause> {
-    let any = rules.1.or(rules.0)?;
-    let mut concerned = |part: Option<&Part>| {
-        let Some(part) = part else {
-            return Diagram::NEVER;
-        };
-        let counts = facts.diagrams.not(part.found.no);
-        facts.diagrams.or(counts, part.lacking)
-    };
-    let (was, is) = (concerned(before), concerned(now));
-    let says_else = match rules {
-        (Some(old), Some(new)) => {
-            old.effect != new.effect || old.set != new.set || old.scopes() != new.scopes()
-        }
-        (None, _) | (_, None) => true,
-    };
-    let mut differs = facts.diagrams.xor(was, is);
-    if let (Some(before), Some(now)) = (before, now) {
-        for (one, other) in [
-            (before.found.yes, now.found.yes),
-            (before.found.no, now.found.no),
-            (before.lacking, now.lacking),
-        ] {
-            let own = facts.diagrams.xor(one, other);
-            differs = facts.diagrams.or(differs, own);
-        }
-    }
-    if says_else {
-        let concerned = facts.diagrams.or(was, is);
-        differs = facts.diagrams.or(differs, concerned);
-    }
-    Some(Cause {
-        rule: (before.map(|part| part.rule), now.map(|part| part.rule)),
-        differs,
-        now: is,
-        before: was,
-        is_gate: any.effect != Effect::Allow,
-    })
-}
-
-/// The parts of a policy's outcomes that every change is made of.
-#[derive(Clone, Copy)]
-pub(super) struct Decided {
-    pub(super) allow: Diagram,
-    pub(super) challenge: Diagram,
-    pub(super) granted: Diagram,
-}
-
-impl Decided {
-    pub(super) fn of(outcomes: &Outcomes) -> Self {
-        let part = |part: Option<Diagram>| part.unwrap_or(Diagram::NEVER);
-        Decided {
-            allow: part(outcomes.allow),
-            challenge: part(outcomes.challenge),
-            granted: part(outcomes.granted),
-        }
-    }
-
-    pub(super) fn deny(&self, facts: &mut Facts) -> Diagram {
-        let passes = facts.diagrams.or(self.allow, self.challenge);
-        facts.diagrams.not(passes)
-    }
-}
-
 /// Where the outcome changes, by the kind of change.
-pub(super) fn regions(old: Decided, new: Decided, facts: &mut Facts) -> Vec<(ChangeKind, Diagram)> {
+pub(super) fn regions(old: Status, new: Status, facts: &mut Facts) -> Vec<(ChangeKind, Diagram)> {
     let (was_denied, is_denied) = (old.deny(facts), new.deny(facts));
     let all = [
         (ChangeKind::Gained, was_denied, new.allow),
@@ -255,11 +167,12 @@ pub(super) fn regions(old: Decided, new: Decided, facts: &mut Facts) -> Vec<(Cha
 
 /// Where a sentence about a kind of change may speak of more than the change itself, because what it
 /// says is true there too: who may no longer do something may not do it, whether they could or not.
-/// What no rule grants stays out of sight of a rule that only takes away. Second, where it is true.
+/// What no rule grants stays out of sight of edits that do not grant (`is_gate`). Second, where it is
+/// true.
 pub(super) fn widened(
     kind: ChangeKind,
-    cause: &Cause,
-    new: Decided,
+    is_gate: bool,
+    new: Status,
     region: Diagram,
     facts: &mut Facts,
 ) -> (Diagram, Diagram) {
@@ -267,49 +180,27 @@ pub(super) fn widened(
         let stopped = facts.diagrams.not(passes);
         facts.diagrams.or(region, stopped)
     };
-    let wide = match kind {
-        ChangeKind::Gained | ChangeKind::Freed => new.allow,
-        ChangeKind::MayStepUp | ChangeKind::MustStepUp => new.challenge,
-        ChangeKind::Lost | ChangeKind::LostStepUp => new.deny(facts),
+    let open = |is_true: Diagram, facts: &mut Facts| {
+        if !is_gate {
+            return (is_true, is_true);
+        }
+        let ungranted = facts.diagrams.not(new.granted);
+        (facts.diagrams.or(is_true, ungranted), is_true)
+    };
+    match kind {
+        ChangeKind::Gained | ChangeKind::Freed => open(new.allow, facts),
+        ChangeKind::MayStepUp | ChangeKind::MustStepUp => open(new.challenge, facts),
+        ChangeKind::Lost | ChangeKind::LostStepUp => {
+            let denied = new.deny(facts);
+            (denied, denied)
+        }
         // Of requests that do not get so far, it says nothing.
-        ChangeKind::AsksElse => beside(new.challenge, facts),
+        ChangeKind::AsksElse => (beside(new.challenge, facts), region),
         ChangeKind::LimitLooser
         | ChangeKind::LimitStricter
         | ChangeKind::LimitElse
-        | ChangeKind::SetsElse => beside(new.allow, facts),
-    };
-    let is_open = match kind {
-        ChangeKind::Gained | ChangeKind::Freed | ChangeKind::MayStepUp | ChangeKind::MustStepUp => {
-            cause.is_gate
-        }
-        ChangeKind::Lost
-        | ChangeKind::LostStepUp
-        | ChangeKind::AsksElse
-        | ChangeKind::LimitLooser
-        | ChangeKind::LimitStricter
-        | ChangeKind::LimitElse
-        | ChangeKind::SetsElse => false,
-    };
-    let is_true = match kind {
-        ChangeKind::Gained
-        | ChangeKind::Freed
-        | ChangeKind::MayStepUp
-        | ChangeKind::MustStepUp
-        | ChangeKind::Lost
-        | ChangeKind::LostStepUp => wide,
-        ChangeKind::AsksElse
-        | ChangeKind::LimitLooser
-        | ChangeKind::LimitStricter
-        | ChangeKind::LimitElse
-        | ChangeKind::SetsElse => region,
-    };
-    let wide = if is_open {
-        let ungranted = facts.diagrams.not(new.granted);
-        facts.diagrams.or(wide, ungranted)
-    } else {
-        wide
-    };
-    (facts.diagrams.and(wide, cause.differs), is_true)
+        | ChangeKind::SetsElse => (beside(new.allow, facts), region),
+    }
 }
 
 /// Conjunctions that together hold wherever `lower` does, each of which holds nowhere outside of

@@ -226,7 +226,6 @@ impl Diagrams {
     }
 
     /// The value where every fact is given.
-    #[cfg(test)]
     pub(super) fn value(&self, of: Diagram, facts: &dyn Fn(FactId) -> bool) -> bool {
         let mut at = of;
         loop {

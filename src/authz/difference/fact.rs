@@ -68,6 +68,41 @@ pub enum Fact {
     Unclear(Unclear),
 }
 
+impl Fact {
+    /// The kind and the name, if it is about one.
+    fn name(&self) -> Option<(&'static str, &Arc<str>)> {
+        Some(match self {
+            Fact::Issuer(name) => ("issuer", name),
+            Fact::Subject(name) => ("subject", name),
+            Fact::Group(name) => ("group", name),
+            Fact::Role(name) => ("role", name),
+            Fact::Scope(name) => ("scope", name),
+            Fact::Tenant(name) => ("tenant", name),
+            Fact::Agent(name) => ("agent", name),
+            Fact::Peer(name) => ("peer", name),
+            Fact::Acr(name) => ("acr", name),
+            Fact::Country(code) => ("country", code),
+            Fact::Purpose(name) => ("purpose", name),
+            Fact::Uri(pattern) => ("uri", pattern),
+            Fact::Expression(text) => ("if", text),
+            Fact::Unclear(Unclear::Expression(text)) => ("unclear if", text),
+            Fact::AnyTenant
+            | Fact::AnyAgent
+            | Fact::Claim(_)
+            | Fact::LoginWithin(_)
+            | Fact::SessionWithin(_)
+            | Fact::InSession
+            | Fact::Clock(_)
+            | Fact::Since(_)
+            | Fact::Network(_)
+            | Fact::Device(_)
+            | Fact::MoreThan(_, _)
+            | Fact::Argument(_)
+            | Fact::Unclear(_) => return None,
+        })
+    }
+}
+
 /// What cannot be told of a caller or a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Unclear {
@@ -144,6 +179,8 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Facts {
     all: Vec<Fact>,
+    /// Of facts about a name, which are asked for most, by their kind and the name.
+    names: HashMap<(&'static str, Arc<str>), FactId>,
     numbers: HashMap<String, FactId>,
     pub(super) diagrams: Diagrams,
 }
@@ -152,6 +189,7 @@ impl Facts {
     pub(super) fn new(nodes_max: usize) -> Self {
         Facts {
             all: Vec::new(),
+            names: HashMap::new(),
             numbers: HashMap::new(),
             diagrams: Diagrams::new(nodes_max),
         }
@@ -172,13 +210,18 @@ impl Facts {
 
     /// Where the fact holds.
     pub(super) fn holds(&mut self, fact: Fact) -> Diagram {
-        // Facts have no hash, because clocks have none; how they are written is as good.
-        let written = format!("{fact:?}");
         let next = FactId::try_from(self.all.len()).unwrap_or(FactId::MAX);
-        let id = *self.numbers.entry(written).or_insert_with(|| {
+        let name = fact.name().map(|(kind, name)| (kind, Arc::clone(name)));
+        let id = if let Some(name) = name {
+            self.names.entry(name).or_insert(next)
+        } else {
+            // Other facts have no hash, because clocks have none; how they are written is as good.
+            self.numbers.entry(format!("{fact:?}")).or_insert(next)
+        };
+        let id = *id;
+        if id == next {
             self.all.push(fact);
-            next
-        });
+        }
         self.diagrams.fact(id)
     }
 

@@ -1,12 +1,13 @@
 //! What a policy decides about one target, as functions of facts. This combines rules as
 //! `evaluation.rs` does.
 
-mod combined;
+pub(super) mod combined;
+
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use combined::Combined;
-pub(super) use combined::missing;
+use combined::{Placed, Sums, missing};
 
 use super::condition;
 use super::diagram::Diagram;
@@ -22,6 +23,8 @@ use crate::authz::selectors::Scopes;
 /// One policy of two, with the conditions of its rules as far as they are known.
 pub(super) struct Side<'p> {
     pub(super) policy: &'p Policy,
+    /// The enforced rules that may be about a server.
+    on_servers: HashMap<Arc<str>, Arc<[usize]>>,
     /// The parts of each rule that are the same for all targets.
     common: HashMap<usize, Answer>,
     granted: HashMap<usize, Answer>,
@@ -31,44 +34,29 @@ impl<'p> Side<'p> {
     pub(super) fn new(policy: &'p Policy) -> Self {
         Side {
             policy,
+            on_servers: HashMap::new(),
             common: HashMap::new(),
             granted: HashMap::new(),
         }
     }
 
-    /// The rules that may matter for a target, by what they say of the call alone.
-    pub(super) fn relevant(&self, target: &Target, request: &AccessRequest<'_>) -> Vec<usize> {
-        let judged = Judged::new(self.policy, target, request);
+    /// The enforced rules that may be about a server.
+    pub(super) fn on_server(&mut self, server: &Arc<str>) -> Arc<[usize]> {
+        if let Some(known) = self.on_servers.get(server) {
+            return Arc::clone(known);
+        }
         let rules = self.policy.rules().iter().enumerate();
-        let rules = rules.filter(|(_, rule)| rule.mode == Mode::Enforce);
-        let rules = rules.filter(|(_, rule)| self.may_matter(rule, &judged));
-        rules.map(|(position, _)| position).collect()
+        let rules = rules.filter(|(_, rule)| {
+            let what = rule.what.as_ref();
+            rule.mode == Mode::Enforce && what.is_none_or(|what| what.covers_server(server))
+        });
+        let found: Arc<[usize]> = rules.map(|(position, _)| position).collect();
+        self.on_servers
+            .insert(Arc::clone(server), Arc::clone(&found));
+        found
     }
 
-    pub(super) fn may_matter(&self, rule: &Rule, judged: &Judged<'_>) -> bool {
-        let request = judged.asked.request;
-        let what = rule.what.as_ref();
-        if !what.is_none_or(|what| what.covers_server(request.server)) {
-            return false;
-        }
-        match (&rule.effect, request.action.kind) {
-            (Effect::Allow, ActionKind::Open) => self.policy.may_serve_on(rule, request),
-            (Effect::Allow, ActionKind::Unknown) if !rule.names_method(request) => false,
-            (
-                Effect::Allow
-                | Effect::Deny
-                | Effect::Require(_)
-                | Effect::Limit(_)
-                | Effect::Open(_),
-                _,
-            ) => {
-                rule.fits_kind(request.resource)
-                    && what.is_none_or(|what| what.matches_names(&judged.asked) != Match::No)
-            }
-        }
-    }
-
-    fn rule(&self, position: usize) -> Option<&'p Rule> {
+    pub(super) fn rule(&self, position: usize) -> Option<&'p Rule> {
         self.policy.rules().get(position)
     }
 
@@ -160,28 +148,77 @@ impl<'p> Side<'p> {
         facts.diagrams.and(found, held.no)
     }
 
-    /// What the policy decides about a target, of these rules.
+    /// Where a rule matches a target.
+    pub(super) fn part(&mut self, position: usize, judged: &Judged<'_>, facts: &mut Facts) -> Part {
+        Part {
+            rule: position,
+            found: self.found(position, Scopes::Held, judged, facts),
+            lacking: self.lacking(position, judged, facts),
+        }
+    }
+
+    /// The same with its rule.
+    pub(super) fn placed(
+        &mut self,
+        position: usize,
+        judged: &Judged<'_>,
+        facts: &mut Facts,
+    ) -> Option<Placed<'p>> {
+        let part = self.part(position, judged, facts);
+        Some(Placed {
+            rule: self.rule(position)?,
+            found: part.found,
+            lacking: part.lacking,
+        })
+    }
+
+    /// What the policy decides about a target, with what each rule contributes.
     pub(super) fn decide(
         &mut self,
         target: &Target,
         request: &AccessRequest<'_>,
-        relevant: &[usize],
         facts: &mut Facts,
-    ) -> Outcomes {
+    ) -> (Outcomes, Vec<Part>) {
         let policy = self.policy;
         let judged = Judged::new(policy, target, request);
-        let parts = relevant.iter().map(|position| Part {
-            rule: *position,
-            found: self.found(*position, Scopes::Held, &judged, facts),
-            lacking: self.lacking(*position, &judged, facts),
+        let mut parts = Vec::new();
+        for position in self.on_server(&target.server).iter() {
+            let rule = self.rule(*position);
+            if rule.is_some_and(|rule| may_matter(rule, &judged, policy)) {
+                parts.push(self.part(*position, &judged, facts));
+            }
+        }
+        let placed = parts.iter().filter_map(|part| {
+            Some(Placed {
+                rule: policy.rules().get(part.rule)?,
+                found: part.found,
+                lacking: part.lacking,
+            })
         });
-        let parts: Vec<Part> = parts.collect();
-        let combined = Combined::of(policy, &parts, facts);
-        let mut outcomes = combined.outcomes(facts);
-        outcomes.limits = combined.limits(facts);
-        outcomes.set = combined.set(target.kind, facts);
-        outcomes.parts = parts;
-        outcomes
+        let placed: Vec<Placed<'_>> = placed.collect();
+        let status = Sums::of(placed.iter(), facts).status(facts);
+        (
+            combined::outcomes(target.kind, &placed, status, facts),
+            parts,
+        )
+    }
+}
+
+/// Whether a rule about the server may matter, by what it says of the call alone. `classes` has the
+/// tables.
+pub(super) fn may_matter(rule: &Rule, judged: &Judged<'_>, classes: &Policy) -> bool {
+    let request = judged.asked.request;
+    let what = rule.what.as_ref();
+    match (&rule.effect, request.action.kind) {
+        (Effect::Allow, ActionKind::Open) => classes.may_serve_on(rule, request),
+        (Effect::Allow, ActionKind::Unknown) if !rule.names_method(request) => false,
+        (
+            Effect::Allow | Effect::Deny | Effect::Require(_) | Effect::Limit(_) | Effect::Open(_),
+            _,
+        ) => {
+            rule.fits_kind(request.resource)
+                && what.is_none_or(|what| what.matches_names(&judged.asked) != Match::No)
+        }
     }
 }
 

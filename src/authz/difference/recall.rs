@@ -6,17 +6,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::change::Decided;
 use super::diagram::{Diagram, FactId};
 use super::fact::{Answer, Fact, Facts, Unclear};
 use super::given::Given;
-use super::outcome::missing;
-use super::outcomes::{Outcomes, Part};
+use super::outcome::combined::missing;
+use super::outcome::may_matter;
+use super::outcomes::{Part, Status};
 use super::replay::RecordedOutcome;
 use super::target::{Judged, Target};
 use super::{Comparison, TooComplex, condition};
 use crate::authz::classified::ClassifiedRequest;
-use crate::authz::explain::parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
+use crate::authz::explain::parts::{
+    needs_parts, what_parts, when_parts, where_parts, who_parts, why_parts,
+};
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
 use crate::authz::request::{AccessRequest, ActionKind};
@@ -50,7 +52,7 @@ pub struct RecalledRule {
     pub rule: usize,
     /// Whether it matches.
     pub found: RecalledFinding,
-    /// Its selectors, each judged by itself.
+    /// Its selectors, each judged by itself; of a rule that matches, also what it requires.
     pub selectors: Vec<(String, RecalledFinding)>,
 }
 
@@ -62,6 +64,9 @@ pub struct RecalledFinding {
     /// What it depends on.
     pub depends_on: Vec<FactId>,
 }
+
+/// How the names of what a rule requires begin.
+const NEEDS: &str = "needs.";
 
 /// How a request may end without a look at limits.
 const OUTCOMES: [RecordedOutcome; 6] = [
@@ -93,13 +98,10 @@ impl Comparison<'_> {
     /// If the rules are too many and too different to be judged together.
     pub fn recall(&mut self, target: &Target, given: &Given) -> Result<Recalled, TooComplex> {
         let nobody = self.nobody.clone();
-        let request = target.request(&nobody);
+        let request = target.request(&nobody, 1);
         let policy = self.new.policy;
         let judged = Judged::new(policy, target, &request);
-        let relevant = self.new.relevant(target, &request);
-        let outcomes = self
-            .new
-            .decide(target, &request, &relevant, &mut self.facts);
+        let (outcomes, parts) = self.new.decide(target, &request, &mut self.facts);
         let mut rules = self.each_rule(&judged);
         let known: HashMap<FactId, bool> = self
             .facts
@@ -116,7 +118,7 @@ impl Comparison<'_> {
             known: &known,
             cases: Diagram::ALWAYS,
         };
-        let ends = OUTCOMES.map(|outcome| (outcome, work.ends(&outcomes, outcome)));
+        let ends = OUTCOMES.map(|outcome| (outcome, work.ends(outcomes.status, outcome)));
         for (found, selectors) in &mut rules {
             *found = work.narrowed(*found);
             for (_, own) in selectors {
@@ -136,19 +138,23 @@ impl Comparison<'_> {
             known: &known,
             cases,
         };
-        let mut recalled = work.recalled(policy, &outcomes.parts, &ends);
+        let mut recalled = work.recalled(policy, &parts, &ends);
         recalled.is_method_unknown = is_method_unknown(policy, &request);
         recalled.class = judged.asked.class.known().map(Arc::from);
         recalled.rules = rules
             .into_iter()
             .enumerate()
-            .map(|(rule, (found, selectors))| RecalledRule {
-                rule,
-                found: work.settled(found),
-                selectors: selectors
-                    .into_iter()
-                    .map(|(name, own)| (name, work.settled(own)))
-                    .collect(),
+            .map(|(rule, (found, selectors))| {
+                let found = work.settled(found);
+                let is_shown = |name: &str| found.found == Match::Yes || !name.starts_with(NEEDS);
+                let selectors = selectors.into_iter().filter(|(name, _)| is_shown(name));
+                RecalledRule {
+                    rule,
+                    selectors: selectors
+                        .map(|(name, own)| (name, work.settled(own)))
+                        .collect(),
+                    found,
+                }
             })
             .collect();
         if self.facts.diagrams.is_full() {
@@ -160,8 +166,12 @@ impl Comparison<'_> {
     /// Where each rule of the new policy matches, and each of its selectors.
     fn each_rule(&mut self, judged: &Judged<'_>) -> Vec<(Answer, Vec<(String, Answer)>)> {
         let mut rules = Vec::new();
-        for (position, rule) in self.new.policy.rules().iter().enumerate() {
-            let found = if self.new.may_matter(rule, judged) {
+        let policy = self.new.policy;
+        for (position, rule) in policy.rules().iter().enumerate() {
+            let what = rule.what.as_ref();
+            let is_on_server =
+                what.is_none_or(|what| what.covers_server(judged.asked.request.server));
+            let found = if is_on_server && may_matter(rule, judged, policy) {
                 self.new
                     .found(position, Scopes::Held, judged, &mut self.facts)
             } else {
@@ -202,23 +212,21 @@ impl Work<'_> {
     }
 
     /// Where a request ends so.
-    fn ends(&mut self, outcomes: &Outcomes, outcome: RecordedOutcome) -> Diagram {
-        let decided = Decided::of(outcomes);
-        let part = |part: Option<Diagram>| part.unwrap_or(Diagram::NEVER);
-        let (denied, unclear) = (part(outcomes.denied), part(outcomes.unclear));
+    fn ends(&mut self, status: Status, outcome: RecordedOutcome) -> Diagram {
+        let (denied, unclear) = (status.denied, status.unclear);
         let ends = match outcome {
-            RecordedOutcome::Allowed => decided.allow,
-            RecordedOutcome::Challenged => decided.challenge,
+            RecordedOutcome::Allowed => status.allow,
+            RecordedOutcome::Challenged => status.challenge,
             RecordedOutcome::DeniedByRule => denied,
             RecordedOutcome::Indeterminate => unclear,
             RecordedOutcome::NoRule | RecordedOutcome::Unprovable => {
-                let deny = decided.deny(self.facts);
+                let deny = status.deny(self.facts);
                 let refused = self.facts.diagrams.or(denied, unclear);
                 let rest = self.facts.diagrams.minus(deny, refused);
                 if outcome == RecordedOutcome::Unprovable {
-                    self.facts.diagrams.and(rest, decided.granted)
+                    self.facts.diagrams.and(rest, status.granted)
                 } else {
-                    self.facts.diagrams.minus(rest, decided.granted)
+                    self.facts.diagrams.minus(rest, status.granted)
                 }
             }
             // Whether there was room is not known to any policy.
@@ -402,6 +410,16 @@ fn selectors(rule: &Rule, judged: &Judged<'_>, facts: &mut Facts) -> Vec<(String
     }
     for (name, part) in rule.why.iter().flat_map(why_parts) {
         all.push((format!("why.{name}"), condition::why(&part, judged, facts)));
+    }
+    if let Effect::Require(needs) = &rule.effect {
+        for (name, part) in needs_parts(needs) {
+            let lacks = missing(&part, facts);
+            let own = Answer {
+                yes: facts.diagrams.not(lacks),
+                no: lacks,
+            };
+            all.push((format!("{NEEDS}{name}"), own));
+        }
     }
     if let Effect::Limit(_) | Effect::Open(_) = rule.effect {
         all.push(("limit".to_owned(), condition::counts(rule, judged, facts)));

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::change::Decided;
 use super::diagram::{Diagram, FactId};
 use super::fact::Facts;
 use super::given::Given;
 use super::outcomes::{Outcomes, Part};
 use super::target::Target;
-use super::{Both, Comparison, TooComplex, differing};
+use super::{Comparison, TooComplex};
 use crate::authz::policy::Policy;
 
 /// How a recorded request ended, by the reason of its record.
@@ -61,23 +60,23 @@ impl Comparison<'_> {
         is_of_old: bool,
     ) -> Result<Replayed, TooComplex> {
         let nobody = self.nobody.clone();
-        let request = target.request(&nobody);
-        let old = self.old.relevant(target, &request);
-        let new = self.new.relevant(target, &request);
-        let both = Both {
-            old: self.old.decide(target, &request, &old, &mut self.facts),
-            new: self.new.decide(target, &request, &new, &mut self.facts),
-        };
-        let mut cases = self.possible(&both, false);
+        let requests = [0, 1].map(|side| target.request(&nobody, side));
+        let [was, is] = &requests;
+        let (old, parts) = self.old.decide(target, was, &mut self.facts);
+        let (new, new_parts) = self.new.decide(target, is, &mut self.facts);
+        let of_parts = parts.iter().chain(&new_parts);
+        let of_parts = of_parts.flat_map(|part| [part.found.yes, part.found.no, part.lacking]);
+        let all = old.diagrams().chain(new.diagrams()).chain(of_parts);
+        let mut cases = self.possible(all.collect(), false);
         let facts = &mut self.facts;
         let known: HashMap<FactId, bool> = facts
             .iter()
             .filter_map(|(id, fact)| Some((id, given.fact(fact)?)))
             .collect();
         if is_of_old {
-            let told = told(&both.old, outcome, facts);
+            let told = told(&old, outcome, facts);
             cases = facts.diagrams.and(cases, told);
-            let matched = matched(self.old.policy, &both.old.parts, outcome, rules, facts);
+            let matched = matched(self.old.policy, &parts, outcome, rules, facts);
             cases = facts.diagrams.and(cases, matched);
         }
         let cases = facts
@@ -86,14 +85,13 @@ impl Comparison<'_> {
         let narrow = |of: Diagram, facts: &mut Facts| {
             facts.diagrams.given(of, &|fact| known.get(&fact).copied())
         };
-        let decided = Decided::of(&both.new);
-        let (allow, challenge) = (decided.allow, decided.challenge);
+        let (allow, challenge) = (new.status.allow, new.status.challenge);
         let is_allowed = narrow(allow, facts);
         let is_challenged = narrow(challenge, facts);
         let is_limited = if is_of_old {
-            differing(&both.old.limits, &both.new.limits, facts)
+            old.limited_differently(&new, facts)
         } else {
-            let limits: Vec<Diagram> = both.new.limits.iter().map(|(_, holds)| *holds).collect();
+            let limits: Vec<Diagram> = new.limits.iter().map(|(_, holds)| *holds).collect();
             facts.diagrams.any(limits)
         };
         let is_limited = narrow(is_limited, facts);
@@ -172,29 +170,26 @@ impl Cases {
 
 /// Where the old policy decides as recorded.
 fn told(old: &Outcomes, outcome: RecordedOutcome, facts: &mut Facts) -> Diagram {
-    let part = |part: Option<Diagram>| part.unwrap_or(Diagram::NEVER);
-    let (allow, denied, unclear) = (part(old.allow), part(old.denied), part(old.unclear));
+    let status = old.status;
     match outcome {
-        RecordedOutcome::Allowed => allow,
-        RecordedOutcome::DeniedByRule => denied,
-        RecordedOutcome::Indeterminate => unclear,
-        RecordedOutcome::Challenged => part(old.challenge),
+        RecordedOutcome::Allowed => status.allow,
+        RecordedOutcome::DeniedByRule => status.denied,
+        RecordedOutcome::Indeterminate => status.unclear,
+        RecordedOutcome::Challenged => status.challenge,
         RecordedOutcome::NoRule => {
-            let decided = Decided::of(old);
-            let deny = decided.deny(facts);
-            let some = facts.diagrams.or(denied, unclear);
-            let some = facts.diagrams.or(some, decided.granted);
+            let deny = status.deny(facts);
+            let some = facts.diagrams.or(status.denied, status.unclear);
+            let some = facts.diagrams.or(some, status.granted);
             facts.diagrams.minus(deny, some)
         }
         RecordedOutcome::Unprovable => {
-            let decided = Decided::of(old);
-            let deny = decided.deny(facts);
-            facts.diagrams.and(deny, decided.granted)
+            let deny = status.deny(facts);
+            facts.diagrams.and(deny, status.granted)
         }
         RecordedOutcome::RateLimited => {
             let limits: Vec<Diagram> = old.limits.iter().map(|(_, holds)| *holds).collect();
             let limited = facts.diagrams.any(limits);
-            facts.diagrams.and(allow, limited)
+            facts.diagrams.and(status.allow, limited)
         }
     }
 }

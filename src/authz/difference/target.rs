@@ -26,10 +26,23 @@ pub struct Target {
     pub kind: ActionKind,
     /// What it reaches.
     pub resource: TargetResource,
-    /// What trusted annotations say of the tool.
-    pub hints: Hints,
+    /// What trusted annotations say of the tool, under the old configuration and the new one.
+    pub hints: [Hints; 2],
+    /// Whether it gets as far as the rules, under each of them.
+    pub reaches: [Reach; 2],
     /// How the server reads URIs.
     pub uris: UriForm,
+}
+
+/// Whether a request gets as far as the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reach {
+    /// It does.
+    Rules,
+    /// There is no such server.
+    NoServer,
+    /// The server refuses tools that are not recorded, and this is one.
+    UnknownTool,
 }
 
 /// What a request reaches.
@@ -51,7 +64,7 @@ pub enum TargetResource {
 
 impl Target {
     /// A request of this kind by nobody: what it says of the caller is never looked at.
-    pub(super) fn request<'a>(&'a self, nobody: &'a Subject) -> AccessRequest<'a> {
+    pub(super) fn request<'a>(&'a self, nobody: &'a Subject, side: usize) -> AccessRequest<'a> {
         AccessRequest {
             subject: nobody,
             peer: Peer::Absent,
@@ -82,7 +95,7 @@ impl Target {
             },
             now: Timestamp::UNIX_EPOCH,
             context: Context {
-                hints: self.hints,
+                hints: self.hints.get(side).copied().unwrap_or_default(),
                 uris: self.uris,
                 ..Context::default()
             },

@@ -195,7 +195,7 @@ pub(crate) fn why_parts(why: &Why) -> Vec<(String, Why)> {
     parts
 }
 
-pub(super) fn needs_parts(needs: &Needs) -> Vec<(&'static str, Needs)> {
+pub(crate) fn needs_parts(needs: &Needs) -> Vec<(&'static str, Needs)> {
     let Needs {
         scopes,
         acr,

@@ -1,11 +1,13 @@
 //! Prints a difference as sentences, as a table and as JSON.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use crate::policy::difference::{
-    Difference, Entry, Replay, ReplayedRecord, RuleTexts, SaidFact, entry_what, kind_word,
+    Difference, Entry, EntryCause, Replay, ReplayedRecord, RuleTexts, SaidFact, because,
+    cause_word, detail, entry_what, kind_word,
 };
 use crate::policy::matrix::shown;
 
@@ -51,6 +53,18 @@ fn foot(all: &Shown<'_>) -> String {
         line(
             &mut text,
             &format!("not known for {}: {why}", shown(server)),
+        );
+    }
+    for what in &difference.not_compared {
+        line(&mut text, &shown(&format!("not compared: {what}")));
+    }
+    for note in &difference.notes {
+        line(&mut text, &shown(&format!("note: {note}")));
+    }
+    for [old, new] in &difference.renamed {
+        line(
+            &mut text,
+            &shown(&format!("rule {old} is now called {new}")),
         );
     }
     for (header, is_new) in &difference.headers {
@@ -160,7 +174,7 @@ pub(super) fn table(all: &Shown<'_>) -> String {
                 what.clone(),
                 place.trim_end().to_owned(),
                 join(situation.none_of.iter().collect(), " or "),
-                rule_cell(all.difference, entry),
+                because(entry),
             ];
             lines.push(cells.map(|cell| shown(&cell)));
         }
@@ -186,15 +200,6 @@ pub(super) fn table(all: &Shown<'_>) -> String {
     text
 }
 
-fn rule_cell(difference: &Difference, entry: &Entry) -> String {
-    let [old, new] = &entry.rule;
-    let Some(id) = new.as_ref().or(old.as_ref()) else {
-        return String::new();
-    };
-    let how = difference.rule(id).map_or("reclassified", |how| how.word());
-    format!("{id} ({how})")
-}
-
 pub(super) fn json(all: &Shown<'_>) -> String {
     let difference = all.difference;
     let [old, new] = &difference.revisions;
@@ -212,6 +217,8 @@ pub(super) fn json(all: &Shown<'_>) -> String {
         headers.map(|(name, is_new)| json!({"header": &**name, "removed_by_new": is_new}));
     let unknown = difference.unknown.iter();
     let unknown = unknown.map(|(server, why)| json!({"server": server, "why": why}));
+    let renamed = difference.renamed.iter();
+    let renamed = renamed.map(|[old, new]| json!({"old": &**old, "new": &**new}));
     let mut whole = json!({
         "old": {"policy": all.names[0], "policy_revision": &**old},
         "new": {"policy": all.names[1], "policy_revision": &**new},
@@ -222,6 +229,9 @@ pub(super) fn json(all: &Shown<'_>) -> String {
         "rules": rules.collect::<Vec<_>>(),
         "client_headers": headers.collect::<Vec<_>>(),
         "unknown": unknown.collect::<Vec<_>>(),
+        "renamed": renamed.collect::<Vec<_>>(),
+        "not_compared": difference.not_compared,
+        "notes": difference.notes,
     });
     if let (Some(replay), Some(members)) = (all.replay, whole.as_object_mut()) {
         let each =
@@ -273,14 +283,22 @@ fn entry_json(all: &Shown<'_>, entry: &Entry) -> Json {
             "fits": thing.patterns(),
         })
     });
-    let rule = |at: usize| {
-        let id = entry.rule.get(at)?.as_ref()?;
+    let rule = |id: Option<&Arc<str>>, at: usize| {
+        let id = id?;
         let texts = all.texts.get(at)?.get(&**id);
         Some(json!({
             "id": &**id,
             "place": texts.map(|text| &text.place),
             "text": texts.map(|text| &text.text),
         }))
+    };
+    let cause = |cause: &EntryCause| {
+        let [old, new] = &cause.rule;
+        json!({
+            "how": cause_word(entry, cause),
+            "old_rule": rule(old.as_ref(), 0),
+            "new_rule": rule(new.as_ref(), 1),
+        })
     };
     json!({
         "subject": entry.subject,
@@ -291,8 +309,10 @@ fn entry_json(all: &Shown<'_>, entry: &Entry) -> Json {
         "things": things.collect::<Vec<_>>(),
         "situations": situations.collect::<Vec<_>>(),
         "more_situations": entry.is_cut,
-        "old_rule": rule(0),
-        "new_rule": rule(1),
+        "details": entry.details.iter().map(detail).collect::<Vec<_>>(),
+        "causes": entry.causes.iter().map(cause).collect::<Vec<_>>(),
+        "old_rule": rule(entry.rule(0), 0),
+        "new_rule": rule(entry.rule(1), 1),
         "sentences": all.difference.sentences_of(entry),
     })
 }

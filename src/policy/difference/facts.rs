@@ -129,7 +129,11 @@ fn of_call(fact: &Fact) -> SaidFact {
         Fact::Purpose(name) => call("purpose", name.to_string(), format!("for purpose {name}")),
         Fact::MoreThan(window, most) => {
             let count = format!("more than {most} {}", self::window(window));
-            call("behaviour", count.clone(), format!("after {count}"))
+            call(
+                "behaviour",
+                count.clone(),
+                format!("after {}", plain(&count)),
+            )
         }
         Fact::Argument(selector) => {
             let argument = argument(selector);
@@ -143,7 +147,8 @@ fn of_call(fact: &Fact) -> SaidFact {
         Fact::Expression(text) => call("if", text.to_string(), format!("if `{text}`")),
         Fact::Unclear(what) => {
             let what = unclear(what);
-            call("unclear", what.clone(), format!("if {what} cannot be told"))
+            let said = format!("if {} cannot be told", plain(&what));
+            call("unclear", what, said)
         }
     }
 }
@@ -170,6 +175,17 @@ pub(super) fn is_about(fact: &Fact, what: &Unclear) -> bool {
         Unclear::Uri(own) => matches!(fact, Fact::Uri(one) if one == own),
         Unclear::Expression(own) => matches!(fact, Fact::Expression(one) if one == own),
     }
+}
+
+/// The block that a window counts, without the signs of JSON: `{"tools": "a"}` is `(tools: a)`.
+fn plain(text: &str) -> String {
+    let Some((before, rest)) = text.split_once(" of {") else {
+        return text.to_owned();
+    };
+    let Some((block, after)) = rest.rsplit_once('}') else {
+        return text.to_owned();
+    };
+    format!("{before} ({}){after}", block.replace(['"', '{', '}'], ""))
 }
 
 fn unclear(what: &Unclear) -> String {

@@ -44,16 +44,20 @@ struct Page<'d> {
 }
 
 impl Page<'_> {
-    fn before(&self, entry: &Entry) -> Option<&RuleText> {
-        let [old, _] = &entry.rule;
-        let [texts, _] = self.texts;
-        texts.get(&**old.as_ref()?)
+    /// The rules that cause a change, as they are written on one side.
+    fn rules(&self, entry: &Entry, side: usize) -> Vec<&RuleText> {
+        let ids = entry.causes.iter().filter_map(|cause| cause.rule.get(side));
+        let texts = self.texts.get(side);
+        let found = ids.flatten().filter_map(|id| texts?.get(&**id));
+        found.collect()
     }
 
-    fn now(&self, entry: &Entry) -> Option<&RuleText> {
-        let [_, new] = &entry.rule;
-        let [_, texts] = self.texts;
-        texts.get(&**new.as_ref()?)
+    fn before(&self, entry: &Entry) -> Vec<&RuleText> {
+        self.rules(entry, 0)
+    }
+
+    fn now(&self, entry: &Entry) -> Vec<&RuleText> {
+        self.rules(entry, 1)
     }
 }
 

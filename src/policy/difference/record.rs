@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use super::universe::Surroundings;
 use crate::authz::{
-    ActionKind, Given, GivenArguments, Hints, PeerNames, RecordedOutcome, Target, TargetResource,
-    Value,
+    ActionKind, Given, GivenArguments, Hints, PeerNames, Reach, RecordedOutcome, Target,
+    TargetResource, Value,
 };
 use crate::mcp::{METHODS, Selector};
 
@@ -126,9 +126,10 @@ impl AuditRecord {
                 && Json::from(text).to_string().len() < BYTES_KEPT)
     }
 
-    /// What was asked; of a batch, by the message that decided.
+    /// What was asked, under the old configuration and the new one; of a batch, by the message that
+    /// decided.
     #[must_use]
-    pub fn target(&self, around: &Surroundings) -> Option<Target> {
+    pub fn target(&self, around: [&Surroundings; 2]) -> Option<Target> {
         let name = match self.text("name") {
             Some(name) if !self.is_whole(name) => return None,
             name => name,
@@ -144,7 +145,7 @@ impl AuditRecord {
     /// The call and the calls inside it, as far as the record has them.
     #[must_use]
     pub fn calls(&self, around: &Surroundings) -> Option<Vec<RecordedCall>> {
-        let outer = self.target(around)?;
+        let outer = self.target([around; 2])?;
         let class = self.text("class").map(str::to_owned);
         let arguments = self.arguments(self.member("arguments"), &outer, around);
         let mut calls = vec![RecordedCall {
@@ -157,7 +158,7 @@ impl AuditRecord {
         };
         let called = |name: &str| {
             let tool = self.is_whole(name).then_some(name);
-            target(&outer.server, &outer.method, Some(tool?), around)
+            target(&outer.server, &outer.method, Some(tool?), [around; 2])
         };
         if let Some(names) = inner.get("names").and_then(texts) {
             let mut seen: Vec<String> = Vec::new();
@@ -257,7 +258,12 @@ pub(super) fn texts(list: &Json) -> Option<Vec<String>> {
     items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-fn target(server: &str, method: &str, name: Option<&str>, around: &Surroundings) -> Option<Target> {
+fn target(
+    server: &str,
+    method: &str,
+    name: Option<&str>,
+    around: [&Surroundings; 2],
+) -> Option<Target> {
     let entry = METHODS.iter().find(|entry| entry.name == method);
     let (kind, resource) = match entry {
         None if method.starts_with("notifications/") => (ActionKind::Open, TargetResource::Server),
@@ -280,20 +286,22 @@ fn target(server: &str, method: &str, name: Option<&str>, around: &Surroundings)
     };
     let reading = entry.is_some_and(|entry| entry.is_like_reading);
     let hints = match &resource {
-        TargetResource::Tool(name) => around.hints.of(server, name),
+        TargetResource::Tool(name) => around.map(|around| around.hints.of(server, name)),
         TargetResource::Server
         | TargetResource::Prompt(_)
         | TargetResource::Uri(_)
         | TargetResource::AnyUri
-        | TargetResource::Task => Hints::Untrusted,
+        | TargetResource::Task => [Hints::Untrusted; 2],
     };
+    let [_, next] = around;
     Some(Target {
+        reaches: [Reach::Rules; 2],
         server: server.into(),
         method: method.into(),
         authorized_as: reading.then(|| "resources/read".into()),
         kind,
         resource,
         hints,
-        uris: around.uris.get(server).copied().unwrap_or_default(),
+        uris: next.uris.get(server).copied().unwrap_or_default(),
     })
 }

@@ -43,7 +43,7 @@ pub struct ReplayedRecord {
 pub struct Replayer<'p> {
     comparison: Comparison<'p>,
     old: &'p Policy,
-    around: &'p Surroundings,
+    around: [&'p Surroundings; 2],
     /// Many records are alike.
     known: BTreeMap<String, Replayed>,
     /// What became of them so far.
@@ -53,7 +53,7 @@ pub struct Replayer<'p> {
 impl<'p> Replayer<'p> {
     /// None yet.
     #[must_use]
-    pub fn new([old, new]: [&'p Policy; 2], around: &'p Surroundings) -> Self {
+    pub fn new([old, new]: [&'p Policy; 2], around: [&'p Surroundings; 2]) -> Self {
         Replayer {
             comparison: Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH),
             old,

@@ -25,12 +25,21 @@ pub struct ReloadSummary {
     pub changed: Vec<String>,
 }
 
+impl ReloadSummary {
+    /// Whether it says that nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.added, &self.removed, &self.changed];
+        self.counts == Some((0, 0)) && lists.iter().all(|list| list.is_empty())
+    }
+}
+
 /// Compares the policy in force with the one before. May take a second, so it is not for the path of
 /// a request.
 #[must_use]
 pub fn reload_summary(
     policies: [&Policy; 2],
-    around: &Surroundings,
+    around: [&Surroundings; 2],
     from: Timestamp,
 ) -> ReloadSummary {
     let [old, new] = policies;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::authz::{
-    ActionKind, Glob, HintedClass, Hints, MethodPattern, Policy, Target, TargetResource,
+    ActionKind, Glob, HintedClass, Hints, MethodPattern, Policy, Reach, Target, TargetResource,
     TrustedHints, UriForm, What, representative_names,
 };
 use crate::mcp::{METHODS, Selector};
@@ -17,6 +17,8 @@ pub struct Surroundings {
     pub servers: Option<Vec<String>>,
     /// The recorded tools of the servers that have a record.
     pub recorded: BTreeMap<String, Vec<String>>,
+    /// The servers that refuse tools that are not recorded.
+    pub closed: BTreeSet<String>,
     /// What trusted annotations say.
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs.
@@ -25,6 +27,29 @@ pub struct Surroundings {
     pub defaults: Arc<ToolDefaults>,
     /// The tools of servers that call other tools.
     pub indirect: Arc<IndirectTools>,
+}
+
+impl Surroundings {
+    /// Whether such a request gets as far as the rules.
+    fn reach(&self, server: &str, resource: &TargetResource, named: &Named) -> Reach {
+        let servers = self.servers.as_ref();
+        if servers.is_some_and(|servers| servers.iter().all(|one| one != server)) {
+            return Reach::NoServer;
+        }
+        let TargetResource::Tool(tool) = resource else {
+            return Reach::Rules;
+        };
+        // Without the record, a tool with a name may be one of it.
+        let may_be_recorded = matches!(named, Named::Exactly(_)) && {
+            let recorded = self.recorded.get(server);
+            recorded.is_none_or(|recorded| recorded.iter().any(|one| **one == **tool))
+        };
+        if self.closed.contains(server) && !may_be_recorded {
+            Reach::UnknownTool
+        } else {
+            Reach::Rules
+        }
+    }
 }
 
 /// One kind of request, and how to speak of it.
@@ -98,7 +123,7 @@ impl<'p> Names<'p> {
 impl Universe {
     /// What both policies can be asked.
     #[must_use]
-    pub fn of(policies: [&Policy; 2], around: &Surroundings) -> Self {
+    pub fn of(policies: [&Policy; 2], around: [&Surroundings; 2]) -> Self {
         let mut universe = Universe::default();
         let methods = methods(policies);
         for server in servers(policies, around) {
@@ -137,9 +162,16 @@ impl Universe {
 }
 
 /// The configured servers, or else those that the policies name.
-fn servers(policies: [&Policy; 2], around: &Surroundings) -> Vec<Arc<str>> {
-    if let Some(servers) = &around.servers {
-        return servers.iter().map(|name| name.as_str().into()).collect();
+fn servers(policies: [&Policy; 2], around: [&Surroundings; 2]) -> Vec<Arc<str>> {
+    let configured = around.iter().filter_map(|around| around.servers.as_ref());
+    let mut all: Vec<Arc<str>> = Vec::new();
+    for name in configured.flatten() {
+        if all.iter().all(|known| **known != **name) {
+            all.push(name.as_str().into());
+        }
+    }
+    if around.iter().any(|around| around.servers.is_some()) {
+        return all;
     }
     let tables = policies.iter().flat_map(|policy| policy.tables());
     let mut all: BTreeSet<Arc<str>> = tables.map(|(server, _)| Arc::clone(server)).collect();
@@ -148,7 +180,8 @@ fn servers(policies: [&Policy; 2], around: &Surroundings) -> Vec<Arc<str>> {
     let whats = whats.flat_map(|what| [Some(what), what.not.as_deref()]);
     let named = whats.flatten().filter_map(|what| what.servers.as_ref());
     all.extend(named.flatten().cloned());
-    all.extend(around.recorded.keys().map(|name| name.as_str().into()));
+    let recorded = around.iter().flat_map(|around| around.recorded.keys());
+    all.extend(recorded.map(|name| name.as_str().into()));
     all.into_iter().collect()
 }
 
@@ -156,10 +189,12 @@ fn tools<'p>(
     policies: [&'p Policy; 2],
     server: &str,
     whats: &[&'p What],
-    around: &'p Surroundings,
+    around: [&'p Surroundings; 2],
 ) -> Names<'p> {
     let mut names = Names::default();
-    let recorded = around.recorded.get(server).into_iter().flatten();
+    let recorded = around.into_iter();
+    let recorded = recorded.flat_map(|around| around.recorded.get(server));
+    let recorded = recorded.flatten();
     names.exact.extend(recorded.map(String::as_str));
     let tables = policies.into_iter().flat_map(Policy::tables);
     for (_, table) in tables.filter(|(name, _)| ***name == *server) {
@@ -216,6 +251,9 @@ enum Reaches {
     Uri,
     Task,
 }
+
+/// Nothing is said of what is no tool.
+const UNTRUSTED: [Hints; 2] = [Hints::Untrusted; 2];
 
 /// What a client may do without a message, and the answer to a request of the server.
 const BARE: [&str; 4] = ["GET", "DELETE", "OPTIONS", "response"];
@@ -319,7 +357,7 @@ fn grouped(ways: &[Way]) -> Vec<Vec<&Way>> {
 /// The requests to one server as they are found.
 struct OnServer<'u> {
     server: &'u Arc<str>,
-    around: &'u Surroundings,
+    around: [&'u Surroundings; 2],
     policies: [&'u Policy; 2],
     tools: Vec<(Arc<str>, Named)>,
     prompts: Vec<(Arc<str>, Named)>,
@@ -332,18 +370,18 @@ impl OnServer<'_> {
         let Some(first) = group.first() else {
             return;
         };
-        let reached: Vec<(TargetResource, Named, Hints)> = match first.reaches {
+        let reached: Vec<(TargetResource, Named, [Hints; 2])> = match first.reaches {
             Reaches::Server => {
-                let hints = self.around.hints.of(self.server, "");
+                let hints = self.around.map(|around| around.hints.of(self.server, ""));
                 vec![(TargetResource::Server, Named::Nothing, hints)]
             }
-            Reaches::Task => vec![(TargetResource::Task, Named::Nothing, Hints::Untrusted)],
+            Reaches::Task => vec![(TargetResource::Task, Named::Nothing, UNTRUSTED)],
             Reaches::Prompt => self
                 .prompts
                 .iter()
                 .map(|(name, named)| {
                     let prompt = TargetResource::Prompt(Arc::clone(name));
-                    (prompt, named.clone(), Hints::Untrusted)
+                    (prompt, named.clone(), UNTRUSTED)
                 })
                 .collect(),
             Reaches::Tool => {
@@ -361,12 +399,12 @@ impl OnServer<'_> {
                 let exact = self.uris.iter().map(|uri| {
                     let uri = Arc::clone(uri);
                     let named = Named::Exactly(Arc::clone(&uri));
-                    (TargetResource::Uri(uri), named, Hints::Untrusted)
+                    (TargetResource::Uri(uri), named, UNTRUSTED)
                 });
                 let any = (
                     TargetResource::AnyUri,
                     Named::Fitting(Vec::new()),
-                    Hints::Untrusted,
+                    UNTRUSTED,
                 );
                 exact.chain([any]).collect()
             }
@@ -374,40 +412,49 @@ impl OnServer<'_> {
         let methods: Vec<Arc<str>> = group.iter().map(|way| Arc::clone(&way.method)).collect();
         let asked = reached.into_iter().map(|(resource, named, hints)| Asked {
             target: Target {
+                reaches: self
+                    .around
+                    .map(|around| around.reach(self.server, &resource, &named)),
                 server: Arc::clone(self.server),
                 method: Arc::clone(&first.method),
                 authorized_as: first.authorized_as.map(Arc::from),
                 kind: first.kind,
                 resource,
                 hints,
-                uris: self
-                    .around
-                    .uris
-                    .get(&**self.server)
-                    .copied()
-                    .unwrap_or_default(),
+                uris: {
+                    let [_, around] = self.around;
+                    let uris = around.uris.get(&**self.server);
+                    uris.copied().unwrap_or_default()
+                },
             },
             methods: methods.clone(),
             named,
         });
-        self.asked.extend(asked);
+        let may_pass = |asked: &Asked| asked.target.reaches.contains(&Reach::Rules);
+        self.asked.extend(asked.filter(may_pass));
     }
 
     /// Everything that the annotations of a tool may say.
-    fn hints(&self, tool: &str, named: &Named) -> Vec<Hints> {
-        let known = self.around.hints.of(self.server, tool);
-        let Hints::Trusted(said) = known else {
-            return vec![known];
-        };
-        let is_recorded = said.is_some() && matches!(named, Named::Exactly(_));
-        let by_table = |policy: &&Policy| {
+    fn hints(&self, tool: &str, named: &Named) -> Vec<[Hints; 2]> {
+        let known = self.around.map(|around| around.hints.of(self.server, tool));
+        let is_open = known.iter().zip(self.policies).any(|(known, policy)| {
+            let Hints::Trusted(said) = known else {
+                return false;
+            };
+            let is_recorded = said.is_some() && matches!(named, Named::Exactly(_));
             let unsaid = Hints::Trusted(None);
-            policy.class(self.server, tool, unsaid).is_some()
-        };
-        if is_recorded || self.policies.iter().all(by_table) {
+            !is_recorded && policy.class(self.server, tool, unsaid).is_none()
+        });
+        if !is_open {
             return vec![known];
         }
-        let each = HintedClass::ALL.map(|class| Hints::Trusted(Some(class)));
-        each.into_iter().chain([Hints::Trusted(None)]).collect()
+        let each = HintedClass::ALL.map(Some).into_iter().chain([None]);
+        let each = each.map(|class| {
+            known.map(|known| match known {
+                Hints::Trusted(None) => Hints::Trusted(class),
+                Hints::Trusted(Some(_)) | Hints::Untrusted => known,
+            })
+        });
+        each.collect()
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Entry, RuleChangeKind};
+use super::entry::{Entry, EntryCause, RuleChangeKind};
 use super::facts::{self, SaidFact, SaidSituation};
 use super::universe::{Asked, Named};
 
 use crate::authz::{
-    ActionKind, Change, ChangeKind, Comparison, Fact, Hints, Situation, TargetResource,
+    ActionKind, Ask, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, Hints, Reach,
+    Setting, Situation, TargetResource,
 };
+use crate::yaml::duration_text;
 
 /// How many facts of a list a sentence has.
 const LISTED_MAX: usize = 8;
@@ -49,16 +51,46 @@ fn situation(situation: &Situation, comparison: &Comparison<'_>) -> SaidSituatio
     said
 }
 
-/// The sentences of one entry.
-pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<String> {
-    let what = entry_what(entry);
-    let because = because(entry, rule);
+/// Stands for what a sentence is about.
+const WHAT: &str = "\u{0}";
+
+/// The sentences of some entries: what is said alike of several things is said once.
+pub(super) fn joined(entries: &[Entry]) -> Vec<String> {
+    let mut said: Vec<(String, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        for sentence in sentences(entry) {
+            match said.iter_mut().find(|(known, _)| *known == sentence) {
+                Some((_, about)) => about.push(entry),
+                None => said.push((sentence, vec![entry])),
+            }
+        }
+    }
+    let sentences = said.into_iter().map(|(sentence, about)| {
+        let mut servers: Vec<(&Arc<str>, Vec<&Asked>)> = Vec::new();
+        for entry in about {
+            match servers
+                .iter_mut()
+                .find(|(server, _)| **server == entry.server)
+            {
+                Some((_, things)) => things.extend(&entry.things),
+                None => servers.push((&entry.server, entry.things.iter().collect())),
+            }
+        }
+        let what = servers.iter().map(|(server, things)| what(server, things));
+        sentence.replace(WHAT, &what.collect::<Vec<_>>().join(" and "))
+    });
+    sentences.collect()
+}
+
+/// The sentences of one entry, with a place for what it is about.
+fn sentences(entry: &Entry) -> Vec<String> {
+    let because = format!(" [{}]", because(entry));
     let mut sentences: Vec<String> = merged(&entry.situations)
         .into_iter()
         .map(|(who, situation)| {
             let who = entry.subject.clone().unwrap_or(who);
             let (all, none) = conditions(&situation);
-            let said = says(entry.kind, &who, &what);
+            let said = says(entry, &who, WHAT);
             let part = if situation.is_part {
                 " as far as a rule allows it"
             } else {
@@ -69,16 +101,22 @@ pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<Stri
         .collect();
     if entry.is_cut {
         let who = entry.subject.as_deref().unwrap_or("others");
-        sentences.push(format!(
-            "{}, and in more cases{because}",
-            says(entry.kind, who, &what)
-        ));
+        let said = says(entry, who, WHAT);
+        sentences.push(format!("{said}, and in more cases{because}"));
     }
     sentences
 }
 
+/// Situations of the same callers, with the ways in which the call may be: all facts of one of them
+/// hold.
+struct Merged {
+    calls: Vec<Vec<SaidFact>>,
+    none_of: Vec<SaidFact>,
+    is_part: bool,
+}
+
 /// Situations that differ only in one fact about the caller are one: "group a or group b".
-fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
+fn merged(situations: &[SaidSituation]) -> Vec<(String, Merged)> {
     let mut merged: Vec<(Vec<String>, SaidSituation)> = Vec::new();
     for situation in situations {
         let (who, all_of): (Vec<SaidFact>, Vec<SaidFact>) = situation
@@ -97,28 +135,45 @@ fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
             Some(_) | None => merged.push((vec![who.join(" with ")], rest)),
         }
     }
-    let named = merged.into_iter().map(|(who, rest)| {
+    let mut by_who: Vec<(String, Merged)> = Vec::new();
+    for (who, rest) in merged {
         let who = if who.is_empty() {
             "everybody".to_owned()
         } else {
             listed(&who, "or")
         };
-        (who, rest)
-    });
-    named.collect()
+        let alike = by_who.iter_mut().find(|(known, own)| {
+            let are_told = !rest.all_of.is_empty() && !own.calls.iter().any(Vec::is_empty);
+            *known == who && are_told && own.none_of == rest.none_of && own.is_part == rest.is_part
+        });
+        match alike {
+            Some((_, own)) => own.calls.push(rest.all_of),
+            None => by_who.push((
+                who,
+                Merged {
+                    calls: vec![rest.all_of],
+                    none_of: rest.none_of,
+                    is_part: rest.is_part,
+                },
+            )),
+        }
+    }
+    by_who
 }
 
 /// What has to hold, and what must not.
-fn conditions(situation: &SaidSituation) -> (String, String) {
+fn conditions(situation: &Merged) -> (String, String) {
     let phrases = |facts: &[SaidFact]| -> Vec<String> {
         facts.iter().map(|fact| fact.phrase.clone()).collect()
     };
-    let all = phrases(&situation.all_of);
+    let calls = situation.calls.iter();
+    let calls: Vec<String> = calls.map(|facts| phrases(facts).join(" and ")).collect();
+    let all = listed(&calls, "or");
     let none = phrases(&situation.none_of);
     let all = if all.is_empty() {
         String::new()
     } else {
-        format!(" {}", all.join(" and "))
+        format!(" {all}")
     };
     let none = if none.is_empty() {
         String::new()
@@ -159,39 +214,107 @@ pub fn kind_word(kind: ChangeKind) -> &'static str {
     }
 }
 
-fn says(kind: ChangeKind, who: &str, what: &str) -> String {
-    match kind {
+fn says(entry: &Entry, who: &str, what: &str) -> String {
+    match entry.kind {
         ChangeKind::Gained => format!("{who} may now {what}"),
         ChangeKind::Freed => format!("{who} may now {what} without stepping up"),
         ChangeKind::MayStepUp => format!("{who} may now {what} after stepping up"),
         ChangeKind::MustStepUp => format!("{who} must now step up to {what}"),
         ChangeKind::LostStepUp => format!("{who} may no longer step up to {what}"),
         ChangeKind::Lost => format!("{who} may no longer {what}"),
-        ChangeKind::AsksElse => format!("{who} must step up to {what} with something else"),
+        ChangeKind::AsksElse => asks(&entry.details, who, what),
         ChangeKind::LimitLooser => format!("{who} may {what} more often"),
         ChangeKind::LimitStricter => format!("{who} may {what} less often"),
         ChangeKind::LimitElse => format!("{who} may {what} under another limit"),
         ChangeKind::SetsElse => {
-            format!("{who} may {what} as before, with other headers or metadata")
+            let names: Vec<String> = entry.details.iter().map(detail).collect();
+            let names = listed(&names, "and");
+            format!("{who} may {what} as before, with another {names}")
         }
     }
 }
 
-/// The rule that causes it.
-fn because(entry: &Entry, rule: Option<RuleChangeKind>) -> String {
-    let [old, new] = &entry.rule;
-    let Some(id) = new.as_ref().or(old.as_ref()) else {
-        return " [the order of rules]".to_owned();
+/// What a step-up asks for now, and no longer.
+fn asks(details: &[Detail], who: &str, what: &str) -> String {
+    let of = |is_new: bool| -> Vec<String> {
+        let details = details.iter().filter(|one| match one {
+            Detail::AsksFor(_) => is_new,
+            Detail::AsksNoLonger(_) => !is_new,
+            Detail::Sets(_, _) => false,
+        });
+        details.map(detail).collect()
     };
-    let how = rule.map_or("the class of the tool", RuleChangeKind::word);
-    format!(" [{id}: {how}]")
+    let (now, before) = (listed(&of(true), "and"), listed(&of(false), "and"));
+    match (now.as_str(), before.as_str()) {
+        (now, "") => format!("{who} must now also have {now} to step up to {what}"),
+        ("", before) => format!("{who} need no longer have {before} to step up to {what}"),
+        (now, before) => {
+            format!("{who} must now have {now} instead of {before} to step up to {what}")
+        }
+    }
+}
+
+/// What a change is about, in words.
+#[must_use]
+pub fn detail(detail: &Detail) -> String {
+    match detail {
+        Detail::AsksFor(ask) | Detail::AsksNoLonger(ask) => match ask {
+            Ask::Scope(scope) => format!("scope {scope}"),
+            Ask::Acr(values) => format!("acr {}", listed(&texts(values), "or")),
+            Ask::LoginWithin(most) => format!("a login at most {} ago", duration_text(*most)),
+        },
+        Detail::Sets(Setting::Header, name) => format!("header {name}"),
+        Detail::Sets(Setting::Metadata, name) => format!("metadata {name}"),
+    }
+}
+
+/// The edits that cause a change: "a: removed; b and c: the class of the tool".
+#[must_use]
+pub fn because(entry: &Entry) -> String {
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for cause in &entry.causes {
+        let how = cause_word(entry, cause).to_owned();
+        let id = cause.id().map(ToString::to_string);
+        match said.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, ids)) => ids.extend(id),
+            None => said.push((how, id.into_iter().collect())),
+        }
+    }
+    let said = said.into_iter().map(|(how, ids)| {
+        if ids.is_empty() {
+            how
+        } else {
+            format!("{}: {how}", listed(&ids, "and"))
+        }
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// How an edit brings a change about.
+#[must_use]
+pub fn cause_word(entry: &Entry, cause: &EntryCause) -> &'static str {
+    let reaches = entry.things.iter().map(|thing| thing.target.reaches);
+    match cause.kind {
+        CauseKind::Rule => cause.how.map_or("changed", RuleChangeKind::word),
+        CauseKind::Class => "the class of the tool",
+        CauseKind::Order => "the order of rules",
+        CauseKind::Reach => match reaches.into_iter().next() {
+            Some([Reach::NoServer, _]) => "the server is new",
+            Some([_, Reach::NoServer]) => "the server is gone",
+            Some([_, _]) | None => "unknown_tools or the recorded tools of the server",
+        },
+    }
 }
 
 /// What an entry is about: "call a, b on github".
 #[must_use]
 pub fn entry_what(entry: &Entry) -> String {
+    what(&entry.server, &entry.things.iter().collect::<Vec<_>>())
+}
+
+fn what(server: &str, things: &[&Asked]) -> String {
     let mut by_verb: BTreeMap<(u8, String), Vec<String>> = BTreeMap::new();
-    for thing in &entry.things {
+    for thing in things {
         let (rank, verb, name) = said_thing(thing);
         let names = by_verb.entry((rank, verb)).or_default();
         names.extend(name.filter(|name| !names.contains(name)));
@@ -210,7 +333,7 @@ pub fn entry_what(entry: &Entry) -> String {
             }
         })
         .collect();
-    format!("{} on {}", parts.join(", "), entry.server)
+    format!("{} on {server}", parts.join(", "))
 }
 
 /// A verb with its rank among others, and a name to put behind it.
@@ -281,7 +404,13 @@ impl Asked {
                 format!("any other {noun} that fits {patterns}")
             }
         };
-        match self.target.hints {
+        let [old, new] = self.target.hints;
+        let told = if matches!(new, Hints::Trusted(Some(_))) {
+            new
+        } else {
+            old
+        };
+        match told {
             Hints::Trusted(Some(class)) if matches!(self.named, Named::Fitting(_)) => {
                 format!("{name} (annotated as {})", class.name())
             }

@@ -388,10 +388,7 @@ fn revisions_of_a_repository_are_policies() {
         assert!(out.contains("1 rule(s) differ"), "{out}");
     }
     for (old, says) in [
-        (
-            "git:HEAD~1",
-            "is no revision of a policy; write `git:REVISION:PATH`",
-        ),
+        ("git:HEAD~1", "give both a path, or none"),
         ("git:--all:policy", "is no revision of a policy"),
         ("git:nowhere:policy", "git: "),
         (
@@ -409,6 +406,252 @@ fn revisions_of_a_repository_are_policies() {
     assert!(
         code == 1 && err.contains("git:HEAD:policy/deep/c.yaml:1:1"),
         "{code} {err}"
+    );
+}
+
+/// Two rules are edited at once: each change names the one that causes it, and where it holds.
+#[test]
+fn each_change_is_told_with_what_really_causes_it() {
+    let home = Home::new();
+    let rules = |denied: &str, calls: u32| {
+        format!(
+            "rules:\n\
+             - {{id: e, effect: allow, who: {{groups: [editors]}}, what: {{servers: [github], tools: [put]}}}}\n\
+             {denied}\
+             - {{id: cap, effect: limit, what: {{servers: [github], tools: [put]}}, limit: {{calls: {calls}, per: 1m, by: [subject]}}}}\n"
+        )
+    };
+    let deny = "- {id: no-prod, effect: deny, what: {servers: [github], tools: [put], arguments: {name: prod}}}\n";
+    home.write("a.yaml", &rules(deny, 5));
+    home.write("b.yaml", &rules("", 5));
+    home.write("c2.yaml", &rules("", 4));
+    let [a, b, c] = ["a.yaml", "b.yaml", "c2.yaml"].map(|name| home.path(name));
+    let gained = "everybody may now call put on github with argument name = prod or if argument name = prod cannot be told as far as a rule allows it [no-prod: removed]";
+    let stricter = "everybody may call put on github less often as far as a rule allows it, unless with argument name = prod or if argument name = prod cannot be told [cap: changed]";
+    let one = home.diff(&[&a, &b]).out;
+    assert!(one.lines().any(|line| line == gained), "{one}");
+    assert_eq!(one.lines().count(), 3, "{one}");
+    let both = home.diff(&[&a, &c]).out;
+    for line in [
+        gained,
+        stricter,
+        "1 grow, 1 shrink, 0 differ otherwise; 2 rule(s) differ",
+    ] {
+        assert!(both.lines().any(|own| own == line), "no `{line}` in {both}");
+    }
+    let table = home.diff(&[&a, &c, "--format", "table"]).out;
+    let row = table
+        .lines()
+        .find(|line| line.starts_with("gained"))
+        .unwrap();
+    assert!(
+        row.contains("with argument name = prod") && row.ends_with("no-prod: removed"),
+        "{row}"
+    );
+    let page = home.diff(&[&a, &c, "--format", "html"]).out;
+    assert!(page.contains(gained) && page.contains(stricter), "{page}");
+    let whole = parsed(&home.diff(&[&a, &c, "--format", "json"]));
+    let causes: Vec<(&str, &str)> = whole["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            assert_eq!(one["causes"].as_array().unwrap().len(), 1, "{one}");
+            (
+                one["change"].as_str().unwrap(),
+                one["causes"][0]["how"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        causes,
+        [("gained", "removed"), ("limit_stricter", "changed")]
+    );
+}
+
+/// Neither edit alone allows anything.
+#[test]
+fn edits_that_are_needed_together_are_named_together() {
+    let home = Home::new();
+    let allow = "- {id: e, effect: allow, who: {groups: [editors]}, what: {servers: [github], tools: [put]}}\n";
+    let deny = "- {id: frozen, effect: deny, what: {servers: [github], tools: [put]}}\n";
+    home.write("a.yaml", &format!("rules:\n{deny}"));
+    home.write("b.yaml", &format!("rules:\n{allow}"));
+    let out = home.diff(&[&home.path("a.yaml"), &home.path("b.yaml")]).out;
+    let line = "group editors may now call put on github [e: added; frozen: removed]";
+    assert!(out.lines().any(|own| own == line), "{out}");
+    // Whoever some rule could serve may connect, denied or not.
+    let line = "group editors may now connect on github [e: added; frozen: removed]";
+    assert!(!out.lines().any(|own| own == line), "{out}");
+}
+
+#[test]
+fn a_rule_with_another_name_is_no_change() {
+    let home = Home::new();
+    home.write("new.yaml", &OLD.replace("id: rate", "id: pace"));
+    let ran = home.both(&["--fail-on", "any"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("rule rate is now called pace\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.ends_with("; 0 rule(s) differ\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_challenge_that_differs_says_what_it_asks_for() {
+    let home = Home::new();
+    let text = |scope: &str| {
+        format!(
+            "{OLD}- {{id: step, effect: require, what: {{classes: [destructive]}}, needs: {{scopes: [{scope}]}}}}\n"
+        )
+    };
+    home.write("old.yaml", &text("a:b"));
+    home.write("new.yaml", &text("c:d"));
+    let out = home.both(&[]).out;
+    assert!(
+        out.contains(" must now also have scope c:d to step up to call "),
+        "{out}"
+    );
+    assert!(!out.contains("something else"), "{out}");
+}
+
+/// What the server refuses anyway is no change.
+#[test]
+fn tools_that_are_not_recorded_are_left_out_where_they_are_refused() {
+    let home = Home::new();
+    let snapshot = r#"{"tools": [{"name": "get_a", "inputSchema": {"type": "object"}}]}"#;
+    home.write("tools.json", snapshot);
+    let open = CONFIG.replace("/mcp}]", "/mcp, tools_snapshot: tools.json}]");
+    home.write("c.yaml", &open);
+    let line = "any other tool that fits get_*";
+    assert!(home.both(&[]).out.contains(line));
+    home.write(
+        "c.yaml",
+        &open.replace("tools.json}", "tools.json, unknown_tools: deny}"),
+    );
+    let out = home.both(&[]).out;
+    assert!(!out.contains("any other tool"), "{out}");
+    assert!(out.contains("may call get_a on github less often"), "{out}");
+}
+
+/// A repository with a configuration, a policy and a team, and one commit of it.
+fn repository(home: &Home) {
+    let teams = "policies: [{name: seven, files: teams/seven.yaml, servers: [github]}]\n";
+    home.write("c.yaml", &format!("{CONFIG}{teams}"));
+    home.write(
+        "teams/seven.yaml",
+        "rules: [{id: use, effect: allow, who: {groups: [ops]}, what: {tools: [chat_post]}}]\n",
+    );
+    let folder = home.0.path();
+    git(folder, &["init", "-q"]);
+    git(folder, &["add", "."]);
+    git(folder, &["commit", "-q", "-m", "one"]);
+}
+
+fn in_folder(home: &Home, rest: &[&str]) -> (i32, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_mcp-authz"))
+        .args(["diff", "--config", "c.yaml", "--at", "2026-11-20T00:00:00Z"])
+        .args(rest)
+        .current_dir(home.0.path())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        ran.status.code().unwrap(),
+        text(ran.stdout) + &text(ran.stderr),
+    )
+}
+
+#[test]
+fn a_revision_without_a_path_is_all_that_the_configuration_named() {
+    let home = Home::new();
+    repository(&home);
+    let (code, out) = in_folder(&home, &["git:HEAD", "--fail-on", "any"]);
+    assert_eq!(code, 0, "{out}");
+    let file = "teams/seven.yaml";
+    home.write(
+        file,
+        "rules: [{id: use, effect: allow, who: {groups: [ops, dev]}, what: {tools: [chat_post]}}]\n",
+    );
+    let growth = "group dev may now call chat_post";
+    let (code, out) = in_folder(&home, &["git:HEAD", "--fail-on", "growth"]);
+    assert!(code == 1 && out.contains(growth), "{code} {out}");
+    assert!(out.contains("[seven/use: changed]"), "{out}");
+    git(home.0.path(), &["commit", "-q", "-a", "-m", "two"]);
+    let (code, out) = in_folder(&home, &["git:HEAD~1", "git:HEAD:", "--fail-on", "growth"]);
+    assert!(code == 1 && out.contains(growth), "{code} {out}");
+    // The team's files are those of now on both sides, which the output says.
+    let (code, out) = in_folder(
+        &home,
+        &[
+            "git:HEAD~1:old.yaml",
+            "git:HEAD:old.yaml",
+            "--fail-on",
+            "growth",
+        ],
+    );
+    assert!(
+        code == 1 && out.contains("not compared: the files of team seven differ"),
+        "{code} {out}"
+    );
+    let (code, out) = in_folder(
+        &home,
+        &[
+            "git:HEAD:old.yaml",
+            "old.yaml",
+            "--fail-on",
+            "growth",
+            "--format",
+            "json",
+        ],
+    );
+    assert_eq!(code, 0, "{out}");
+    let whole: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(whole["not_compared"], json!([]));
+    assert_eq!(whole["notes"].as_array().unwrap().len(), 1, "{out}");
+    // The rest of the configuration.
+    let config = fs::read_to_string(home.path("c.yaml")).unwrap();
+    home.write(
+        "c.yaml",
+        &config.replace(
+            "servers: [github]}]",
+            "servers: [github], effects: [deny]}]",
+        ),
+    );
+    let (code, out) = in_folder(&home, &["git:HEAD"]);
+    assert!(code == 1 && out.contains("effect"), "{code} {out}");
+    home.write("c.yaml", &format!("{config}issuers_strict: true\n"));
+    let (code, out) = in_folder(&home, &["git:HEAD", "--fail-on", "growth"]);
+    let said = "not compared: `issuers_strict` of the configuration differs";
+    assert!(code == 1 && out.contains(said), "{code} {out}");
+    let (code, out) = in_folder(&home, &["git:nowhere"]);
+    assert!(code == 2 && out.contains("git: "), "{code} {out}");
+    let (code, out) = in_folder(&home, &["old.yaml"]);
+    assert!(code == 2 && out.contains("give NEW"), "{code} {out}");
+}
+
+/// A server that was not there before gives access, and one that is gone takes it away.
+#[test]
+fn servers_come_and_go_with_the_configuration() {
+    let home = Home::new();
+    home.write(
+        "old.yaml",
+        "rules: [{id: all, effect: allow, who: {groups: [staff]}, what: {tools: [t]}}]\n",
+    );
+    git(home.0.path(), &["init", "-q"]);
+    git(home.0.path(), &["add", "."]);
+    git(home.0.path(), &["commit", "-q", "-m", "one"]);
+    let more = "{name: wiki, resource: https://wiki.example.com/mcp}]";
+    home.write(
+        "c.yaml",
+        &CONFIG.replace("/mcp}]", &format!("/mcp}}, {more}")),
+    );
+    let (_, out) = in_folder(&home, &["git:HEAD"]);
+    assert!(
+        out.contains("group staff may now call t, connect on wiki [the server is new]"),
+        "{out}"
     );
 }
 

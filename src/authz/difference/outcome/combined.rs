@@ -4,174 +4,228 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::authz::difference::diagram::Diagram;
-use crate::authz::difference::fact::{Fact, Facts, Unclear};
-use crate::authz::difference::outcomes::{Ask, Outcomes, Part, SetValues, Setting};
-use crate::authz::policy::Policy;
+use crate::authz::difference::fact::{Answer, Fact, Facts, Unclear};
+use crate::authz::difference::outcomes::{Ask, Outcomes, SetValues, Setting, Status};
 use crate::authz::request::ActionKind;
 use crate::authz::rule::{Effect, Needs, Rule};
 
-/// The rules of one target by their effects.
-pub(super) struct Combined<'p> {
+/// A rule, and where it matches.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::authz::difference) struct Placed<'p> {
+    pub(in crate::authz::difference) rule: &'p Rule,
+    pub(in crate::authz::difference) found: Answer,
+    /// For an allow rule, where it would grant if the token had one of its scopes.
+    pub(in crate::authz::difference) lacking: Diagram,
+}
+
+impl PartialEq for Placed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.rule, other.rule)
+            && self.found == other.found
+            && self.lacking == other.lacking
+    }
+}
+
+/// What some rules add up to.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::authz::difference) struct Sums {
     denied: Diagram,
     unclear: Diagram,
     granted: Diagram,
-    grants: Vec<(&'p Rule, Diagram)>,
-    lacking: Vec<(&'p Rule, Diagram)>,
-    requires: Vec<(&'p Needs, Diagram)>,
-    limited: Vec<(&'p Effect, Diagram)>,
+    lacking: Diagram,
+    unmet: Diagram,
+    unprovable: Diagram,
 }
 
-impl<'p> Combined<'p> {
-    pub(super) fn of(policy: &'p Policy, parts: &[Part], facts: &mut Facts) -> Self {
+impl Sums {
+    pub(in crate::authz::difference) fn of<'a, 'p: 'a>(
+        all: impl Iterator<Item = &'a Placed<'p>>,
+        facts: &mut Facts,
+    ) -> Self {
         let (mut denies, mut unclear) = (Vec::new(), Vec::new());
-        let mut combined = Combined {
-            denied: Diagram::NEVER,
-            unclear: Diagram::NEVER,
-            granted: Diagram::NEVER,
-            grants: Vec::new(),
-            lacking: Vec::new(),
-            requires: Vec::new(),
-            limited: Vec::new(),
-        };
-        for part in parts {
-            let Some(rule) = policy.rules().get(part.rule) else {
-                continue;
-            };
-            let yes = part.found.yes;
-            match &rule.effect {
+        let (mut grants, mut lacking) = (Vec::new(), Vec::new());
+        let (mut unmet, mut unprovable) = (Vec::new(), Vec::new());
+        for placed in all {
+            let yes = placed.found.yes;
+            match &placed.rule.effect {
                 Effect::Allow => {
-                    combined.grants.push((rule, yes));
-                    combined.lacking.push((rule, part.lacking));
+                    grants.push(yes);
+                    lacking.push(placed.lacking);
                     continue;
                 }
                 Effect::Deny => denies.push(yes),
-                Effect::Require(needs) => combined.requires.push((needs, yes)),
-                Effect::Limit(_) | Effect::Open(_) => combined.limited.push((&rule.effect, yes)),
-            }
-            unclear.push(facts.unclear(part.found));
-        }
-        combined.denied = facts.diagrams.any(denies);
-        let unclear = facts.diagrams.any(unclear);
-        combined.unclear = facts.diagrams.minus(unclear, combined.denied);
-        let grants = combined.grants.iter().map(|(_, yes)| *yes);
-        combined.granted = facts.diagrams.any(grants);
-        combined
-    }
-
-    pub(super) fn outcomes(&self, facts: &mut Facts) -> Outcomes {
-        let refused = facts.diagrams.or(self.denied, self.unclear);
-        let (mut unmet, mut unprovable) = (Vec::new(), Vec::new());
-        for (needs, yes) in &self.requires {
-            let missing = missing(needs, facts);
-            unmet.push(facts.diagrams.and(*yes, missing));
-            if needs.sender_constrained {
-                unprovable.push(*yes);
-            }
-        }
-        let unmet = facts.diagrams.any(unmet);
-        let unprovable = facts.diagrams.any(unprovable);
-        let lacking = facts.diagrams.any(self.lacking.iter().map(|(_, yes)| *yes));
-        let passed = facts.diagrams.minus(self.granted, refused);
-        let allow = facts.diagrams.minus(passed, unmet);
-        let stopped = facts.diagrams.and(self.granted, unmet);
-        let asked = facts.diagrams.minus(lacking, self.granted);
-        let challenge = facts.diagrams.or(stopped, asked);
-        let challenge = facts.diagrams.minus(challenge, refused);
-        let challenge = facts.diagrams.minus(challenge, unprovable);
-        Outcomes {
-            allow: Some(allow),
-            challenge: Some(challenge),
-            denied: Some(self.denied),
-            unclear: Some(self.unclear),
-            granted: Some(self.granted),
-            asks: self.asks(facts),
-            ..Outcomes::default()
-        }
-    }
-
-    /// What is asked for, as far as it is missing.
-    fn asks(&self, facts: &mut Facts) -> Vec<(Ask, Diagram)> {
-        let mut asks: Vec<(Ask, Diagram)> = Vec::new();
-        let mut add = |ask: Ask, wanted: Diagram, facts: &mut Facts| {
-            let lacks = lacks(&ask, facts);
-            let wanted = facts.diagrams.and(wanted, lacks);
-            match asks.iter_mut().find(|(known, _)| *known == ask) {
-                Some((_, all)) => *all = facts.diagrams.or(*all, wanted),
-                None => asks.push((ask, wanted)),
-            }
-        };
-        for (needs, yes) in &self.requires {
-            for scope in &needs.scopes {
-                add(Ask::Scope(Arc::clone(scope)), *yes, facts);
-            }
-            if !needs.acr.is_empty() {
-                add(Ask::Acr(needs.acr.clone()), *yes, facts);
-            }
-            if let Some(most) = needs.auth_age_max {
-                add(Ask::LoginWithin(most), *yes, facts);
-            }
-        }
-        // Of the rules that lack only scopes, the one that names the fewest is the one to ask for.
-        let mut lacking: Vec<_> = self
-            .lacking
-            .iter()
-            .filter(|(_, yes)| *yes != Diagram::NEVER)
-            .collect();
-        lacking.sort_by_key(|(rule, _)| rule.scopes().len());
-        let mut before = self.granted;
-        for (rule, yes) in lacking {
-            let chosen = facts.diagrams.minus(*yes, before);
-            before = facts.diagrams.or(before, *yes);
-            for scope in rule.scopes() {
-                add(Ask::Scope(Arc::clone(scope)), chosen, facts);
-            }
-        }
-        shortest_age(&mut asks, facts);
-        asks
-    }
-
-    pub(super) fn limits(&self, facts: &mut Facts) -> Vec<(Effect, Diagram)> {
-        let mut limits: Vec<(Effect, Diagram)> = Vec::new();
-        for (limit, yes) in &self.limited {
-            match limits.iter_mut().find(|(known, _)| known == *limit) {
-                Some((_, all)) => *all = facts.diagrams.or(*all, *yes),
-                None => limits.push(((*limit).clone(), *yes)),
-            }
-        }
-        limits
-    }
-
-    /// What is set: of several rules that set a name, by the last one.
-    pub(super) fn set(&self, kind: ActionKind, facts: &mut Facts) -> SetValues {
-        let mut set = SetValues::new();
-        if kind == ActionKind::Open {
-            return set;
-        }
-        let mut later: BTreeMap<(Setting, Arc<str>), Diagram> = BTreeMap::new();
-        for (rule, yes) in self.grants.iter().rev() {
-            let Some(own) = &rule.set else {
-                continue;
-            };
-            for (setting, values) in [
-                (Setting::Header, &own.headers),
-                (Setting::Metadata, &own.metadata),
-            ] {
-                // A block has each name once.
-                for (name, value) in values {
-                    let key = (setting, Arc::clone(name));
-                    let after = later.entry(key.clone()).or_insert(Diagram::NEVER);
-                    let here = facts.diagrams.minus(*yes, *after);
-                    *after = facts.diagrams.or(*after, *yes);
-                    let all = set.entry(key).or_default();
-                    match all.iter_mut().find(|(known, _)| known == value) {
-                        Some((_, all)) => *all = facts.diagrams.or(*all, here),
-                        None => all.push((value.clone(), here)),
+                Effect::Require(needs) => {
+                    let missing = missing(needs, facts);
+                    unmet.push(facts.diagrams.and(yes, missing));
+                    if needs.sender_constrained {
+                        unprovable.push(yes);
                     }
+                }
+                Effect::Limit(_) | Effect::Open(_) => {}
+            }
+            unclear.push(facts.unclear(placed.found));
+        }
+        let all = [denies, unclear, grants, lacking, unmet, unprovable];
+        let [denied, unclear, granted, lacking, unmet, unprovable] =
+            all.map(|all| facts.diagrams.any(all));
+        Sums {
+            denied,
+            unclear,
+            granted,
+            lacking,
+            unmet,
+            unprovable,
+        }
+    }
+
+    pub(in crate::authz::difference) fn joined(self, other: Self, facts: &mut Facts) -> Self {
+        let mut or = |one, other| facts.diagrams.or(one, other);
+        Sums {
+            denied: or(self.denied, other.denied),
+            unclear: or(self.unclear, other.unclear),
+            granted: or(self.granted, other.granted),
+            lacking: or(self.lacking, other.lacking),
+            unmet: or(self.unmet, other.unmet),
+            unprovable: or(self.unprovable, other.unprovable),
+        }
+    }
+
+    pub(in crate::authz::difference) fn status(self, facts: &mut Facts) -> Status {
+        let Sums {
+            denied,
+            unclear,
+            granted,
+            lacking,
+            unmet,
+            unprovable,
+        } = self;
+        let diagrams = &mut facts.diagrams;
+        let refused = diagrams.or(denied, unclear);
+        let passed = diagrams.minus(granted, refused);
+        let allow = diagrams.minus(passed, unmet);
+        let stopped = diagrams.and(granted, unmet);
+        let asked = diagrams.minus(lacking, granted);
+        let challenge = diagrams.or(stopped, asked);
+        let challenge = diagrams.minus(challenge, refused);
+        let challenge = diagrams.minus(challenge, unprovable);
+        Status {
+            allow,
+            challenge,
+            denied,
+            unclear: diagrams.minus(unclear, denied),
+            granted,
+        }
+    }
+}
+
+/// All that is decided about one target.
+pub(in crate::authz::difference) fn outcomes(
+    kind: ActionKind,
+    placed: &[Placed<'_>],
+    status: Status,
+    facts: &mut Facts,
+) -> Outcomes {
+    Outcomes {
+        status,
+        limits: limits(placed, facts),
+        set: set(placed, kind, facts),
+        asks: asks(placed, status.granted, facts),
+    }
+}
+
+/// What is asked for, as far as it is missing.
+fn asks(placed: &[Placed<'_>], granted: Diagram, facts: &mut Facts) -> Vec<(Ask, Diagram)> {
+    let mut asks: Vec<(Ask, Diagram)> = Vec::new();
+    let mut add = |ask: Ask, wanted: Diagram, facts: &mut Facts| {
+        let lacks = lacks(&ask, facts);
+        let wanted = facts.diagrams.and(wanted, lacks);
+        match asks.iter_mut().find(|(known, _)| *known == ask) {
+            Some((_, all)) => *all = facts.diagrams.or(*all, wanted),
+            None => asks.push((ask, wanted)),
+        }
+    };
+    for placed in placed {
+        let Effect::Require(needs) = &placed.rule.effect else {
+            continue;
+        };
+        let yes = placed.found.yes;
+        for scope in &needs.scopes {
+            add(Ask::Scope(Arc::clone(scope)), yes, facts);
+        }
+        if !needs.acr.is_empty() {
+            add(Ask::Acr(needs.acr.clone()), yes, facts);
+        }
+        if let Some(most) = needs.auth_age_max {
+            add(Ask::LoginWithin(most), yes, facts);
+        }
+    }
+    // Of the rules that lack only scopes, the one that names the fewest is the one to ask for.
+    let mut lacking: Vec<&Placed<'_>> = placed
+        .iter()
+        .filter(|placed| placed.lacking != Diagram::NEVER)
+        .collect();
+    lacking.sort_by_key(|placed| placed.rule.scopes().len());
+    let mut before = granted;
+    for placed in lacking {
+        let chosen = facts.diagrams.minus(placed.lacking, before);
+        before = facts.diagrams.or(before, placed.lacking);
+        for scope in placed.rule.scopes() {
+            add(Ask::Scope(Arc::clone(scope)), chosen, facts);
+        }
+    }
+    shortest_age(&mut asks, facts);
+    asks
+}
+
+fn limits(placed: &[Placed<'_>], facts: &mut Facts) -> Vec<(Effect, Diagram)> {
+    let mut limits: Vec<(Effect, Diagram)> = Vec::new();
+    for placed in placed {
+        let limit = &placed.rule.effect;
+        if !matches!(limit, Effect::Limit(_) | Effect::Open(_)) {
+            continue;
+        }
+        let yes = placed.found.yes;
+        match limits.iter_mut().find(|(known, _)| known == limit) {
+            Some((_, all)) => *all = facts.diagrams.or(*all, yes),
+            None => limits.push((limit.clone(), yes)),
+        }
+    }
+    limits
+}
+
+/// What is set: of several rules that set a name, by the last one.
+fn set(placed: &[Placed<'_>], kind: ActionKind, facts: &mut Facts) -> SetValues {
+    let mut set = SetValues::new();
+    if kind == ActionKind::Open {
+        return set;
+    }
+    let mut later: BTreeMap<(Setting, Arc<str>), Diagram> = BTreeMap::new();
+    for placed in placed.iter().rev() {
+        let Some(own) = &placed.rule.set else {
+            continue;
+        };
+        if placed.rule.effect != Effect::Allow {
+            continue;
+        }
+        for (setting, values) in [
+            (Setting::Header, &own.headers),
+            (Setting::Metadata, &own.metadata),
+        ] {
+            // A block has each name once.
+            for (name, value) in values {
+                let key = (setting, Arc::clone(name));
+                let after = later.entry(key.clone()).or_insert(Diagram::NEVER);
+                let here = facts.diagrams.minus(placed.found.yes, *after);
+                *after = facts.diagrams.or(*after, placed.found.yes);
+                let all = set.entry(key).or_default();
+                match all.iter_mut().find(|(known, _)| known == value) {
+                    Some((_, all)) => *all = facts.diagrams.or(*all, here),
+                    None => all.push((value.clone(), here)),
                 }
             }
         }
-        set
     }
+    set
 }
 
 /// Of several ages, the shortest is asked for.
@@ -194,7 +248,7 @@ fn shortest_age(asks: &mut [(Ask, Diagram)], facts: &mut Facts) {
 }
 
 /// Where a caller does not meet what a rule requires.
-pub(crate) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
+pub(in crate::authz::difference) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
     let Needs {
         scopes,
         acr,
