@@ -2,6 +2,7 @@
 
 mod formats;
 mod revision;
+mod side;
 mod sides;
 mod whole;
 
