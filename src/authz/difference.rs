@@ -13,6 +13,7 @@
 //! are shadow rules.
 
 mod change;
+mod combined;
 mod condition;
 mod describe;
 mod diagram;
@@ -170,12 +171,11 @@ impl<'p> Comparison<'p> {
             versions: &mut versions,
             all,
             changes: Vec::new(),
-            is_too_complex: false,
         };
         work.possible = work.narrowed(possible);
         work.describe_all();
-        let (changes, is_too_complex) = (work.changes, work.is_too_complex);
-        if is_too_complex || self.facts.diagrams.is_full() {
+        let changes = work.changes;
+        if self.facts.diagrams.is_full() {
             return Err(TooComplex);
         }
         Ok(changes)
@@ -231,12 +231,12 @@ impl<'p> Comparison<'p> {
                 .any(|[one, other]| one.is_some() != other.is_some());
         let reaches = target.reaches.map(|reach| reach == Reach::Rules);
         let is_edited = |pair: &usize| self.pairs.get(*pair).is_none_or(|pair| pair.is_edited);
-        let [reached, reaches_now] = reaches;
-        if !is_reclassified
-            && reached == reaches_now
-            && !rows.keys().any(is_edited)
-            && !(self.pairs.is_reordered && self.is_reordered(rows.keys().copied()))
-        {
+        let [before, after] = reaches;
+        let differs = is_reclassified
+            || before != after
+            || rows.keys().any(is_edited)
+            || (self.pairs.is_reordered && self.is_reordered(rows.keys().copied()));
+        if !differs {
             return None;
         }
         let rows = self.rows(rows, &judged, is_reclassified);

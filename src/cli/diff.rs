@@ -1,6 +1,7 @@
 //! `mcp-authz diff`: whose access changes between two policies.
 
 mod formats;
+mod side;
 mod sides;
 mod whole;
 

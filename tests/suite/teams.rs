@@ -46,8 +46,8 @@ async fn the_log_says_whose_access_another_configuration_changes() {
     let home = home();
     let running = home.ready().await;
     home.configure(
-        "policies: [{name: seven, files: team.yaml, servers: [notes]}]",
-        "policies: []",
+        "\npolicies: [{name: seven, files: team.yaml, servers: [notes]}]",
+        "",
     );
     let line = running.logs.line(": access changed ").await;
     assert!(line.contains("seven/use"), "{line}");

@@ -9,8 +9,9 @@ use super::fact::Facts;
 use super::outcomes::{Ask, Status};
 use super::versions::{Goal, Versions};
 
-/// How many sets of several edits are told apart for one kind of change and one target.
-const SETS_MAX: usize = 256;
+/// How many sets of several edits are told apart for one kind of change and one target. The rest is
+/// told at once, by all edits that differ there.
+const SETS_MAX: usize = 12;
 
 /// The changes of one target as they are found.
 pub(super) struct Described<'w, 'p> {
@@ -24,8 +25,6 @@ pub(super) struct Described<'w, 'p> {
     pub(super) possible: Diagram,
     pub(super) new: Status,
     pub(super) changes: Vec<Change>,
-    /// Whether there are more sets of edits than can be told apart.
-    pub(super) is_too_complex: bool,
 }
 
 /// Where something changes.
@@ -173,12 +172,42 @@ impl Described<'_, '_> {
             let found = self.found(&example, &region.goal);
             let rest = self.describe_part(region, &found, left);
             count = count.saturating_add(1);
-            if rest == left || count > SETS_MAX {
-                self.is_too_complex = true;
-                return;
+            if rest != left && count < SETS_MAX {
+                left = rest;
+                continue;
             }
-            left = rest;
+            return self.describe_rest(region, found.kind, rest);
         }
+    }
+
+    /// Describes a part of a region by all edits that differ in it.
+    fn describe_rest(&mut self, region: &Region, kind: Option<ChangeKind>, left: Diagram) {
+        if left == Diagram::NEVER {
+            return;
+        }
+        let mut edits = EditSet::new();
+        for edit in self.all.clone() {
+            let differs = self.versions.differs(edit, self.facts);
+            let differs = self.narrowed(differs);
+            if self.facts.diagrams.and(left, differs) != Diagram::NEVER {
+                edits.insert(edit);
+            }
+        }
+        let possible = self.possible;
+        let (situations, _) = change::situations(left, left, (left, possible), self.facts);
+        let found = Found {
+            edits,
+            reclassified: self.versions.reclassified().into_iter().collect(),
+            kind,
+        };
+        let causes = self.causes(&found);
+        self.changes.push(Change {
+            kind: kind.unwrap_or(region.kind),
+            details: region.details.clone(),
+            causes,
+            situations,
+            is_cut: true,
+        });
     }
 
     /// Describes the part of a region that some edits bring about, and returns what is left.

@@ -1,10 +1,10 @@
 //! Describes where limits change: each limit that differs is a change of its own.
 
 use super::change::ChangeKind;
+use super::combined::Placed;
 use super::describe::{Described, Found, Region};
 use super::diagram::Diagram;
 use super::edits::{Edit, EditSet};
-use super::outcome::combined::Placed;
 use super::versions::{Goal, Row, Versions};
 use crate::authz::rule::Effect;
 

@@ -1,14 +1,11 @@
 //! What a policy decides about one target, as functions of facts. This combines rules as
 //! `evaluation.rs` does.
 
-pub(super) mod combined;
-
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use combined::{Placed, Sums, missing};
-
+use super::combined::{self, Placed, Sums, missing};
 use super::condition;
 use super::diagram::Diagram;
 use super::fact::{Answer, Fact, Facts, Unclear};

@@ -6,10 +6,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::combined::missing;
 use super::diagram::{Diagram, FactId};
 use super::fact::{Answer, Fact, Facts, Unclear};
 use super::given::Given;
-use super::outcome::combined::missing;
 use super::outcome::may_matter;
 use super::outcomes::{Part, Status};
 use super::replay::RecordedOutcome;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
+use super::combined::{self, Placed, Sums};
 use super::diagram::{Diagram, FactId};
 use super::edits::{Edit, EditSet};
 use super::fact::{Answer, Facts};
-use super::outcome::combined::{self, Placed, Sums};
 use super::outcomes::{Ask, Outcomes, Setting, Status};
 use crate::authz::request::ActionKind;
 use crate::authz::rule::Effect;
@@ -110,7 +110,7 @@ impl<'p> Versions<'p> {
         if set.contains(&Edit::Reach) { is } else { was }
     }
 
-    fn chosen<'r>(&self, row: &'r Row<'p>, set: &EditSet) -> Option<&'r Placed<'p>> {
+    fn chosen<'r>(row: &'r Row<'p>, set: &EditSet) -> Option<&'r Placed<'p>> {
         let is_new = row.is_edited && set.contains(&Edit::Rule(row.pair));
         row.side(is_new, set.contains(&Edit::Class))
     }
@@ -120,7 +120,7 @@ impl<'p> Versions<'p> {
         let side = usize::from(set.contains(&Edit::Order));
         let mut rows: Vec<&Row<'p>> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.ranks.get(side).copied());
-        let chosen = rows.into_iter().filter_map(|row| self.chosen(row, set));
+        let chosen = rows.into_iter().filter_map(|row| Self::chosen(row, set));
         chosen.copied().collect()
     }
 
@@ -142,7 +142,7 @@ impl<'p> Versions<'p> {
             base
         };
         let varying = self.rows.iter().filter(|row| !row.is_fixed());
-        let varying = varying.filter_map(|row| self.chosen(row, set));
+        let varying = varying.filter_map(|row| Self::chosen(row, set));
         let sums = Sums::of(varying, facts).joined(base, facts);
         let status = sums.status(facts);
         self.statuses.insert(set.clone(), status);
@@ -219,7 +219,7 @@ impl<'p> Versions<'p> {
                     let [old, new] = &sides;
                     !old.iter()
                         .zip(new)
-                        .all(|(one, other)| says_alike(one, other))
+                        .all(|(one, other)| says_alike(one.as_ref(), other.as_ref()))
                 },
                 ..row.clone()
             })
@@ -286,13 +286,14 @@ impl<'p> Versions<'p> {
         !set.iter().any(|edit| match edit {
             Edit::Rule(pair) => grants(*pair),
             Edit::Class => self.reclassified().into_iter().any(grants),
-            Edit::Order | Edit::Reach => false,
+            Edit::Order => false,
+            Edit::Reach => true,
         })
     }
 }
 
 /// Whether two versions of a rule say the same, wherever they say something.
-fn says_alike(one: &Option<Placed<'_>>, other: &Option<Placed<'_>>) -> bool {
+fn says_alike(one: Option<&Placed<'_>>, other: Option<&Placed<'_>>) -> bool {
     match (one, other) {
         (None, None) => true,
         (Some(one), Some(other)) => {

@@ -1,31 +1,16 @@
-//! The two sides of a comparison: policies, and what is known of the servers.
+//! Reads the two sides of a comparison.
 
 use std::path::Path;
 
+use super::side::Side;
 use super::whole;
-use crate::authz::Policy;
 use crate::cli::load::{self, PolicyTexts};
 use crate::cli::outcome::Stop;
 use crate::cli::revision;
-use crate::config::Config;
-use crate::policy::difference::{RuleTexts, Surroundings};
-use crate::policy::{self, CompileContext};
-use crate::yaml::Source;
+use crate::policy;
 
 /// What begins a revision of a git repository.
 const GIT: &str = "git:";
-
-/// One side.
-pub(super) struct Side {
-    pub(super) name: String,
-    pub(super) policy: Policy,
-    pub(super) texts: RuleTexts,
-    pub(super) context: CompileContext,
-    pub(super) around: Surroundings,
-    pub(super) config: Config,
-    /// What may differ and cannot be compared.
-    pub(super) not_compared: Vec<String>,
-}
 
 /// Both sides, with what is not compared, and what is to be known of it.
 pub(super) struct Sides {
@@ -33,40 +18,6 @@ pub(super) struct Sides {
     pub(super) new: Side,
     pub(super) not_compared: Vec<String>,
     pub(super) notes: Vec<String>,
-}
-
-impl Side {
-    /// All that a configuration names, with `rename` for the names of its files.
-    pub(super) fn of_config(
-        name: &str,
-        text: Source,
-        base: &Path,
-        rename: &dyn Fn(&str) -> String,
-    ) -> Result<Self, Stop> {
-        let (config, context) = load::context_of(text, base)?;
-        let mut texts = PolicyTexts::read(&config.policy_places(), policy::read)?;
-        texts.rename(rename);
-        Side::of_texts(name, &texts, config, context)
-    }
-
-    fn of_texts(
-        name: &str,
-        texts: &PolicyTexts,
-        config: Config,
-        context: CompileContext,
-    ) -> Result<Self, Stop> {
-        let policy = policy::compile_layers(&texts.layers(), &context);
-        let policy = policy.map_err(|findings| Stop::Findings(findings.into_findings()))?;
-        Ok(Side {
-            name: name.to_owned(),
-            policy,
-            texts: texts.rules(),
-            around: load::surroundings(&config, &context)?,
-            context,
-            config,
-            not_compared: Vec::new(),
-        })
-    }
 }
 
 /// Reads both sides. Without a path, a revision stands for all that the configuration names, and so

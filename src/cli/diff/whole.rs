@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::sides::Side;
+use super::side::Side;
 use crate::app;
 use crate::cli::load;
 use crate::cli::outcome::Stop;

@@ -193,7 +193,7 @@ fn tools<'p>(
 ) -> Names<'p> {
     let mut names = Names::default();
     let recorded = around.into_iter();
-    let recorded = recorded.flat_map(|around| around.recorded.get(server));
+    let recorded = recorded.filter_map(|around| around.recorded.get(server));
     let recorded = recorded.flatten();
     names.exact.extend(recorded.map(String::as_str));
     let tables = policies.into_iter().flat_map(Policy::tables);

@@ -184,7 +184,7 @@ fn the_table_and_the_page_show_the_same() {
         "group guests",
         "get_issue",
         "from 10.0.0.0/8",
-        "guests (added)",
+        "guests: added",
     ] {
         assert!(row.contains(cell), "{row}");
     }
@@ -511,7 +511,7 @@ fn a_challenge_that_differs_says_what_it_asks_for() {
     home.write("new.yaml", &text("c:d"));
     let out = home.both(&[]).out;
     assert!(
-        out.contains(" must now also have scope c:d to step up to call "),
+        out.contains(" must now have scope c:d instead of scope a:b to step up to call "),
         "{out}"
     );
     assert!(!out.contains("something else"), "{out}");

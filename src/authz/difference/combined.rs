@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::authz::difference::diagram::Diagram;
-use crate::authz::difference::fact::{Answer, Fact, Facts, Unclear};
-use crate::authz::difference::outcomes::{Ask, Outcomes, SetValues, Setting, Status};
+use super::diagram::Diagram;
+use super::fact::{Answer, Fact, Facts, Unclear};
+use super::outcomes::{Ask, Outcomes, SetValues, Setting, Status};
 use crate::authz::request::ActionKind;
 use crate::authz::rule::{Effect, Needs, Rule};
 
 /// A rule, and where it matches.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::authz::difference) struct Placed<'p> {
-    pub(in crate::authz::difference) rule: &'p Rule,
-    pub(in crate::authz::difference) found: Answer,
+pub(super) struct Placed<'p> {
+    pub(super) rule: &'p Rule,
+    pub(super) found: Answer,
     /// For an allow rule, where it would grant if the token had one of its scopes.
-    pub(in crate::authz::difference) lacking: Diagram,
+    pub(super) lacking: Diagram,
 }
 
 impl PartialEq for Placed<'_> {
@@ -28,7 +28,7 @@ impl PartialEq for Placed<'_> {
 
 /// What some rules add up to.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::authz::difference) struct Sums {
+pub(super) struct Sums {
     denied: Diagram,
     unclear: Diagram,
     granted: Diagram,
@@ -38,11 +38,11 @@ pub(in crate::authz::difference) struct Sums {
 }
 
 impl Sums {
-    pub(in crate::authz::difference) fn of<'a, 'p: 'a>(
+    pub(super) fn of<'a, 'p: 'a>(
         all: impl Iterator<Item = &'a Placed<'p>>,
         facts: &mut Facts,
     ) -> Self {
-        let (mut denies, mut unclear) = (Vec::new(), Vec::new());
+        let (mut stops, mut unclear) = (Vec::new(), Vec::new());
         let (mut grants, mut lacking) = (Vec::new(), Vec::new());
         let (mut unmet, mut unprovable) = (Vec::new(), Vec::new());
         for placed in all {
@@ -53,7 +53,7 @@ impl Sums {
                     lacking.push(placed.lacking);
                     continue;
                 }
-                Effect::Deny => denies.push(yes),
+                Effect::Deny => stops.push(yes),
                 Effect::Require(needs) => {
                     let missing = missing(needs, facts);
                     unmet.push(facts.diagrams.and(yes, missing));
@@ -65,7 +65,7 @@ impl Sums {
             }
             unclear.push(facts.unclear(placed.found));
         }
-        let all = [denies, unclear, grants, lacking, unmet, unprovable];
+        let all = [stops, unclear, grants, lacking, unmet, unprovable];
         let [denied, unclear, granted, lacking, unmet, unprovable] =
             all.map(|all| facts.diagrams.any(all));
         Sums {
@@ -78,7 +78,7 @@ impl Sums {
         }
     }
 
-    pub(in crate::authz::difference) fn joined(self, other: Self, facts: &mut Facts) -> Self {
+    pub(super) fn joined(self, other: Self, facts: &mut Facts) -> Self {
         let mut or = |one, other| facts.diagrams.or(one, other);
         Sums {
             denied: or(self.denied, other.denied),
@@ -90,7 +90,7 @@ impl Sums {
         }
     }
 
-    pub(in crate::authz::difference) fn status(self, facts: &mut Facts) -> Status {
+    pub(super) fn status(self, facts: &mut Facts) -> Status {
         let Sums {
             denied,
             unclear,
@@ -119,7 +119,7 @@ impl Sums {
 }
 
 /// All that is decided about one target.
-pub(in crate::authz::difference) fn outcomes(
+pub(super) fn outcomes(
     kind: ActionKind,
     placed: &[Placed<'_>],
     status: Status,
@@ -248,7 +248,7 @@ fn shortest_age(asks: &mut [(Ask, Diagram)], facts: &mut Facts) {
 }
 
 /// Where a caller does not meet what a rule requires.
-pub(in crate::authz::difference) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
+pub(super) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
     let Needs {
         scopes,
         acr,
