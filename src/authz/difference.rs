@@ -43,7 +43,7 @@ use super::rule::Rule;
 use super::subject::Subject;
 use change::Decided;
 use describe::Described;
-use diagram::Diagram;
+use diagram::{Diagram, GiveUp};
 use fact::Facts;
 use outcome::Side;
 use outcomes::Outcomes;
@@ -117,6 +117,19 @@ impl<'p> Comparison<'p> {
             groups: None,
             timeless: None,
         }
+    }
+
+    /// Gives up once this says that nobody wants the result any more: what is left is not known then.
+    #[must_use]
+    pub fn until(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.facts.diagrams.give_up_when(GiveUp(is_over));
+        self
+    }
+
+    /// Whether nobody wants the result any more.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.facts.diagrams.is_given_up()
     }
 
     /// The moment from which on decisions are compared.

@@ -15,7 +15,7 @@ use crate::yaml::{self, Findings, Node, Source};
 use super::context::CompileContext;
 use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
 use super::issuers::{Issuers, RuleParts};
-use super::layer::{Layer, LayerFindings};
+use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::reach;
 use super::teams::TeamSettings;
 use known::KnownNames;
@@ -88,9 +88,7 @@ fn layer_files_apart(layers: &[Layer<'_>], trees: &[(&Layer<'_>, Node)], finding
                 && other.sources().iter().any(|source| source.name == name)
         };
         if let Some(team) = layers.iter().find(is_there).and_then(|other| other.team) {
-            let message = format!("the file is one of the team `{}` too", team.name);
-            let help = "`policy` and `policies` have to name different files";
-            findings.error_at(tree.source, 0..0, message, help);
+            refuse_shared(tree.source, team, findings);
         }
     }
 }
@@ -190,17 +188,28 @@ fn check_rules(
             }
         }
         check_issuers(rule, &context.issuers, findings);
+        let about = rule.what.as_ref().map(|what| &what.what);
+        let is_about = |server: &str| about.is_none_or(|what| what.covers_server(server));
+        let is_untold = names.are_untold(is_about);
         let counted = rule.why.iter().flat_map(|why| &why.counted);
         for what in rule.what.iter().chain(counted) {
-            check_what(what, names, findings);
+            check_what(what, names, is_untold, findings);
         }
     }
 }
 
 /// Checks that the servers and classes of a block exist.
-fn check_what(what: &WhatDocument<'_>, names: &KnownNames<'_>, findings: &mut Findings) {
+fn check_what(
+    what: &WhatDocument<'_>,
+    names: &KnownNames<'_>,
+    is_untold: bool,
+    findings: &mut Findings,
+) {
     for server in &what.servers {
         names.check_server(server, findings);
+    }
+    if is_untold {
+        return;
     }
     let about = what.what.servers.iter().flatten();
     let about: Vec<&str> = about.map(|server| &**server).collect();

@@ -11,23 +11,58 @@
 //! | a global file or test, because of a team's change | the team |
 //! | a global file or test, whatever the team's change | the global files, for all of them |
 //! | a team's test, because of a global change | nobody: it is reported |
+//! | a team's test, and no earlier files tell whose change it is | nobody: it is reported |
+//!
+//! A global file with an unknown class is a team's fault only if the team's last files had that class.
+//! A candidate is a draft of the operator, so what is wrong with it is never a team's fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::compile::compile_layers;
 use super::context::CompileContext;
 use super::files::PolicyFiles;
 use super::found::{FoundFiles, FoundPolicy};
-use super::layer::{Layer, LayerFindings};
+use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::load_error::LoadPolicyError;
 use super::teams::{OnError, PolicyPlaces, TeamSettings};
 use super::testing::Suite;
 use crate::authz::Policy;
 use crate::yaml::{Findings, Severity};
+
+/// What is delegated to a team: its last good rules count only under the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    files: String,
+    servers: BTreeSet<String>,
+    effects: BTreeSet<String>,
+    classes: Option<BTreeSet<String>>,
+}
+
+impl Grant {
+    fn of(team: &TeamSettings) -> Self {
+        let files = std::path::absolute(&team.files).unwrap_or_else(|_| team.files.clone());
+        let classes = team.classes.as_ref();
+        Grant {
+            files: files.display().to_string(),
+            servers: team.servers.iter().cloned().collect(),
+            effects: team.effects.iter().map(|it| it.word().to_owned()).collect(),
+            classes: classes.map(|classes| classes.iter().cloned().collect()),
+        }
+    }
+}
+
+/// Files of a team that were in force, and under which grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GoodTeam {
+    pub(super) grant: Grant,
+    pub(super) last: GoodFiles,
+}
 
 /// Files that were in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +76,7 @@ pub(super) struct GoodFiles {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Good {
     pub(super) global: Option<GoodFiles>,
-    pub(super) teams: BTreeMap<String, GoodFiles>,
+    pub(super) teams: BTreeMap<String, GoodTeam>,
 }
 
 /// What is in force of a team.
@@ -82,6 +117,8 @@ pub(super) struct Settled {
 pub(super) struct SettledTeam {
     pub(super) name: String,
     pub(super) state: TeamState,
+    /// Whether it has last good rules which do not count, because something else was granted then.
+    pub(super) is_regranted: bool,
     /// Why its files that were found are not in force.
     pub(super) refused: Option<LoadPolicyError>,
     /// The tests that fail although its files are in force.
@@ -130,6 +167,9 @@ impl Settling<'_> {
             Err(LoadPolicyError::Replaced) => Err(LoadPolicyError::Replaced),
             Err(error) => {
                 tracing::error!("the last good policy cannot be used either: {error}");
+                for line in error.lines() {
+                    tracing::error!("of the last good policy: {line}");
+                }
                 Err(global)
             }
         }
@@ -142,6 +182,7 @@ impl Settling<'_> {
         found: &FoundPolicy,
         good: &Good,
     ) -> Result<Settled, LoadPolicyError> {
+        files_apart(global, found, &self.places.teams)?;
         let tests = [Layer::global(&global.tests)];
         let suite = Suite::read_layers(&tests, &self.context.samples());
         let suite = suite.map_err(LoadPolicyError::Invalid)?;
@@ -167,8 +208,9 @@ impl Settling<'_> {
         }
     }
 
-    /// Refuses the changes by which a global file becomes wrong, such as the removal of a class that
-    /// one of its rules names. Whether there were any.
+    /// Refuses the changes by which a global file becomes wrong: the removal of a class that one of its
+    /// rules names. Whether there were any. A team of which no earlier files are known has removed
+    /// nothing.
     fn refuse_breaking(
         &self,
         global: &Arc<PolicyFiles>,
@@ -177,7 +219,8 @@ impl Settling<'_> {
     ) -> bool {
         let errors = findings.of(None).count(Severity::Error);
         for at in 0..teams.len() {
-            if !teams.get(at).is_some_and(Choice::is_changed) {
+            let has_changed = |choice: &Choice<'_>| choice.is_changed() && choice.last.is_some();
+            if self.places.is_candidate || !teams.get(at).is_some_and(has_changed) {
                 continue;
             }
             let without: Vec<Choice<'_>> = (0..)
@@ -224,13 +267,21 @@ impl Settling<'_> {
                 Ok(own) => self.run(&own, policy, |_| true)?,
                 Err(wrong) => wrong,
             };
-            if !choice.is_changed() {
+            // Nobody knows what the team has changed where no earlier files are known. Its own tests do
+            // not deny its servers then: it may be the operator who has changed something.
+            let mut against = Findings::new();
+            if choice.is_changed() && !self.places.is_candidate {
+                against.absorb(global);
+            } else {
                 failing.absorb(global);
+            }
+            if choice.is_changed() && choice.last.is_some() {
+                against.absorb(own);
+            } else {
                 choice.tests = Some(own).filter(Findings::has_errors);
-            } else if global.has_errors() || own.has_errors() {
-                let mut both = global;
-                both.absorb(own);
-                choice.refuse(LoadPolicyError::Tests(both));
+            }
+            if against.has_errors() {
+                choice.refuse(LoadPolicyError::Tests(against));
                 is_refused = true;
             }
         }
@@ -254,20 +305,24 @@ impl Settling<'_> {
 
     fn settled(&self, policy: Policy, teams: Vec<Choice<'_>>, good: &Good) -> Settled {
         let mut good = good.clone();
-        let configured = |name: &String, _: &mut GoodFiles| {
+        let configured = |name: &String, _: &mut GoodTeam| {
             let mut teams = self.places.teams.iter();
             teams.any(|team| team.name == *name)
         };
         good.teams.retain(configured);
         for choice in &teams {
             if let (TeamState::InForce, Some(files)) = (choice.state(), &choice.files) {
-                let files = self.confirmed(files);
-                good.teams.insert(choice.team.name.clone(), files);
+                let team = GoodTeam {
+                    grant: Grant::of(choice.team),
+                    last: self.confirmed(files),
+                };
+                good.teams.insert(choice.team.name.clone(), team);
             }
         }
         let teams = teams.into_iter().map(|choice| SettledTeam {
             name: choice.team.name.clone(),
             state: choice.state(),
+            is_regranted: choice.last.is_some() && choice.good.is_none(),
             refused: choice.refused,
             tests: choice.tests,
         });
@@ -290,10 +345,14 @@ impl Settling<'_> {
 /// Which files of a team are tried.
 struct Choice<'c> {
     team: &'c TeamSettings,
+    /// What was found, if it can be read.
+    found: Option<Arc<PolicyFiles>>,
     /// What is tried now; none: its servers deny everything.
     files: Option<Arc<PolicyFiles>>,
-    /// Its last good files.
+    /// Its last good files, if they were in force under the same name and grant.
     good: Option<Arc<PolicyFiles>>,
+    /// Its last good files, whatever the name and the grant: they tell what the team has changed.
+    last: Option<Arc<PolicyFiles>>,
     /// Why the files that were found are not tried any more.
     refused: Option<LoadPolicyError>,
     tests: Option<Findings>,
@@ -301,11 +360,20 @@ struct Choice<'c> {
 
 impl<'c> Choice<'c> {
     fn first(team: &'c TeamSettings, found: &FoundFiles, good: &Good) -> Self {
-        let good = good.teams.get(&team.name);
+        let grant = Grant::of(team);
+        let named = good.teams.get(&team.name);
+        let granted = named.filter(|good| good.grant == grant);
+        // It may have had another name.
+        let is_of_files = |good: &&GoodTeam| good.grant.files == grant.files;
+        let known = named.into_iter().chain(good.teams.values());
+        let known = known.into_iter().find(is_of_files);
+        let files = |good: &GoodTeam| Arc::clone(&good.last.files);
         let mut choice = Choice {
             team,
+            found: found.as_ref().ok().cloned(),
             files: None,
-            good: good.map(|good| Arc::clone(&good.files)),
+            good: granted.map(files),
+            last: known.map(files),
             refused: None,
             tests: None,
         };
@@ -330,7 +398,7 @@ impl<'c> Choice<'c> {
 
     /// Whether the files that are tried are others than were in force.
     fn is_changed(&self) -> bool {
-        self.files.is_some() && self.files != self.good
+        self.files.is_some() && self.files != self.last
     }
 
     fn state(&self) -> TeamState {
@@ -345,8 +413,10 @@ impl<'c> Choice<'c> {
     fn again(&self) -> Choice<'c> {
         Choice {
             team: self.team,
+            found: self.found.clone(),
             files: self.files.clone(),
             good: self.good.clone(),
+            last: self.last.clone(),
             refused: None,
             tests: None,
         }
@@ -362,13 +432,39 @@ impl<'c> Choice<'c> {
 }
 
 fn layers<'f>(global: &'f PolicyFiles, teams: &'f [Choice<'f>]) -> Vec<Layer<'f>> {
-    let teams = teams.iter().map(|choice| {
-        let files = choice.files.as_ref().map(|files| files.policy.as_slice());
-        Layer::of_team(choice.team, files)
+    let teams = teams.iter().map(|choice| match &choice.files {
+        Some(files) => Layer::of_team(choice.team, Some(&files.policy)),
+        None => {
+            let last = choice.last.as_ref().or(choice.found.as_ref());
+            Layer::denied(choice.team, last.map(|files| files.policy.as_slice()))
+        }
     });
     std::iter::once(Layer::global(&global.policy))
         .chain(teams)
         .collect()
+}
+
+/// Refuses global files that are those of a team too, which would not be confined at all. The team
+/// cannot be at fault: once its files are refused, nobody else would notice.
+fn files_apart(
+    global: &PolicyFiles,
+    found: &FoundPolicy,
+    teams: &[TeamSettings],
+) -> Result<(), LoadPolicyError> {
+    let mut findings = Findings::new();
+    for (team, files) in teams.iter().zip(&found.teams) {
+        let files = files.as_ref().map_or(&[][..], |files| &files.policy);
+        for source in files {
+            if global.policy.iter().any(|own| own.name == source.name) {
+                let id = findings.add_source(source.clone());
+                refuse_shared(id, team, &mut findings);
+            }
+        }
+    }
+    if findings.has_errors() {
+        return Err(LoadPolicyError::Invalid(findings));
+    }
+    Ok(())
 }
 
 /// Refuses the files that have errors themselves. Whether there were any.

@@ -1,5 +1,7 @@
 //! What a reload says of the policy that it puts into force.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Difference, RuleChangeKind, Surroundings, rule_changes};
@@ -15,7 +17,7 @@ const NODES_MAX: usize = 400_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadSummary {
     /// How many changes let somebody do more, and how many less. Not known if there are too many
-    /// rules.
+    /// rules, or if it was given up.
     pub counts: Option<(usize, usize)>,
     /// The ids of rules that were added.
     pub added: Vec<String>,
@@ -25,13 +27,14 @@ pub struct ReloadSummary {
     pub changed: Vec<String>,
 }
 
-/// Compares the policy in force with the one before. May take a second, so it is not for the path of
-/// a request.
+/// Compares the policy in force with the one before, until `is_over` says that it takes too long. May
+/// take a second, so it is not for the path of a request.
 #[must_use]
 pub fn reload_summary(
     policies: [&Policy; 2],
     around: &Surroundings,
     from: Timestamp,
+    is_over: Arc<dyn Fn() -> bool + Send + Sync>,
 ) -> ReloadSummary {
     let [old, new] = policies;
     let rules = rule_changes(old, new);
@@ -41,7 +44,7 @@ pub fn reload_summary(
     };
     let is_small = old.rules().len().max(new.rules().len()) <= RULES_MAX;
     let counts = is_small.then(|| {
-        let comparison = Comparison::within(old, new, from, NODES_MAX);
+        let comparison = Comparison::within(old, new, from, NODES_MAX).until(is_over);
         let difference = Difference::by(comparison, policies, around, &[]);
         difference.unknown.is_empty().then(|| difference.counts())
     });

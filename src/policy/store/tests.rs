@@ -282,7 +282,7 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         format!("{shown}:1:21: error: unknown key `efect` (did you mean `effect`?)"),
     ];
     let failing = Some(FailingPolicy {
-        since: at(2),
+        since: at(3),
         lines,
     });
     let broken = ReloadStatus {
@@ -290,7 +290,9 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         failing,
         ..good.clone()
     };
-    assert_eq!(store.status(), broken);
+    assert_eq!(store.status(), broken, "another fault is not as old as the first");
+    store.reload(at(4)).unwrap_err();
+    assert_eq!(store.status().failing.unwrap().since, at(3), "the same fault");
     assert!(Arc::ptr_eq(&first, &store.snapshot()));
 
     write(&directory, "p.yaml", &rule("second"));
