@@ -49,6 +49,7 @@ pub mod difference;
 mod document;
 mod files;
 mod found;
+mod good;
 mod issuers;
 mod last_good;
 mod layer;
@@ -66,7 +67,8 @@ mod watch;
 pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
 pub use files::{
-    ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_tests, unread,
+    Owner, ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_of, read_tests,
+    read_tests_of, unread,
 };
 pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
@@ -76,10 +78,9 @@ pub use lint::{
     lint, lint_layers, pattern_servers, scopes_of,
 };
 pub use load_error::LoadPolicyError;
-pub use settle::TeamState;
 pub use silence::LINTS;
 pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
-pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
+pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings, TeamState};
 pub use watch::watch;
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
         }
         Err(error @ Unasked::Several(_)) => return Err(Stop::Failed(error.to_string())),
     };
-    print(&format!("{at}{text}"), 0)
+    print(&format!("{at}{text}"), loaded.status(0))
 }
 
 /// Who asks for what.

@@ -13,7 +13,9 @@ use crate::authz::{Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::context::CompileContext;
-use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
+use super::document::{
+    Budget, PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start,
+};
 use super::issuers::{Issuers, RuleParts};
 use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::reach;
@@ -50,13 +52,18 @@ pub fn compile_layers(
     let found = &mut findings.all;
     let mut tables: Vec<ToolTable<'_>> = Vec::new();
     let mut rules: Vec<(Option<&TeamSettings>, Vec<RuleDocument<'_>>)> = Vec::new();
-    for (layer, tree) in &trees {
-        let mut document = PolicyDocument::read(tree, context.cel_bytes_max, found);
-        if let Some(team) = layer.team {
-            reach::confine(tree, &mut document, team, found);
+    let teams = layers.iter().filter(|layer| layer.team.is_some()).count();
+    for layer in layers {
+        let mut budget = Budget::new(context.cel_bytes_max, layer.team.map(|_| teams));
+        let own = trees.iter().filter(|(of, _)| std::ptr::eq(*of, layer));
+        for (_, tree) in own {
+            let mut document = PolicyDocument::read(tree, &mut budget, found);
+            if let Some(team) = layer.team {
+                reach::confine(tree, &mut document, team, found);
+            }
+            tables.append(&mut document.tools);
+            rules.push((layer.team, document.rules));
         }
-        tables.append(&mut document.tools);
-        rules.push((layer.team, document.rules));
     }
     layer_files_apart(layers, &trees, found);
 
@@ -85,7 +92,7 @@ fn layer_files_apart(layers: &[Layer<'_>], trees: &[(&Layer<'_>, Node)], finding
         let is_there = |other: &&Layer<'_>| {
             other.team.is_some()
                 && other.team != layer.team
-                && other.sources().iter().any(|source| source.name == name)
+                && other.known().iter().any(|source| source.name == name)
         };
         if let Some(team) = layers.iter().find(is_there).and_then(|other| other.team) {
             refuse_shared(tree.source, team, findings);

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::files::PolicyFiles;
-use super::settle::{Good, GoodFiles, GoodTeam, Grant};
+use super::good::{Good, GoodFiles, GoodTeam, Grant};
 use super::teams::LastGoodSettings;
 use crate::file;
 use crate::yaml::Source;

@@ -57,6 +57,11 @@ impl<'f> Layer<'f> {
         self.files.unwrap_or_default()
     }
 
+    /// The files, or those that were the team's last.
+    pub(super) fn known(&self) -> &'f [Source] {
+        self.files.or(self.last).unwrap_or_default()
+    }
+
     /// The rule that stands for the rules of a team that has no usable files.
     pub(super) fn denial(&self) -> Option<Rule> {
         let team = self.team.filter(|_| self.files.is_none())?;

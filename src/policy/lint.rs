@@ -12,6 +12,7 @@ mod context;
 mod cover;
 mod declared;
 mod names;
+mod owners;
 mod proofs;
 mod reach;
 mod samples;
@@ -38,7 +39,7 @@ use super::silence::{
 use super::teams::TeamSettings;
 use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
-use context::{Lint, places, tables};
+use context::{Lint, owners, places, tables};
 
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
@@ -65,6 +66,7 @@ pub fn lint_layers(layers: &[Layer<'_>], policy: &Policy, context: &LintContext<
         context,
         places: places(&trees),
         tables: tables(&trees),
+        owners: owners(&trees),
         findings,
     };
     lint.look_at_rules();
@@ -92,6 +94,7 @@ impl Lint<'_> {
             self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
+            self.look_at_owners(rule);
             self.look_at_name_tests(rule);
             self.look_at_issuers(rule);
             self.look_at_peers(rule);

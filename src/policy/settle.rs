@@ -16,91 +16,25 @@
 //! A global file with an unknown class is a team's fault only if the team's last files had that class.
 //! A candidate is a draft of the operator, so what is wrong with it is never a team's fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod choice;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::compile::compile_layers;
 use super::context::CompileContext;
 use super::files::PolicyFiles;
-use super::found::{FoundFiles, FoundPolicy};
+use super::found::FoundPolicy;
+use super::good::{Good, GoodFiles, GoodTeam, Grant};
 use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::load_error::LoadPolicyError;
-use super::teams::{OnError, PolicyPlaces, TeamSettings};
+use super::teams::{PolicyPlaces, TeamSettings, TeamState};
 use super::testing::Suite;
 use crate::authz::Policy;
 use crate::yaml::{Findings, Severity};
-
-/// What is delegated to a team: its last good rules count only under the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Grant {
-    files: String,
-    servers: BTreeSet<String>,
-    effects: BTreeSet<String>,
-    classes: Option<BTreeSet<String>>,
-}
-
-impl Grant {
-    fn of(team: &TeamSettings) -> Self {
-        let files = std::path::absolute(&team.files).unwrap_or_else(|_| team.files.clone());
-        let classes = team.classes.as_ref();
-        Grant {
-            files: files.display().to_string(),
-            servers: team.servers.iter().cloned().collect(),
-            effects: team.effects.iter().map(|it| it.word().to_owned()).collect(),
-            classes: classes.map(|classes| classes.iter().cloned().collect()),
-        }
-    }
-}
-
-/// Files of a team that were in force, and under which grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GoodTeam {
-    pub(super) grant: Grant,
-    pub(super) last: GoodFiles,
-}
-
-/// Files that were in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GoodFiles {
-    pub(super) files: Arc<PolicyFiles>,
-    /// When they were last known to be what the operator or the team wanted.
-    pub(super) confirmed: Timestamp,
-}
-
-/// The files of each owner that were in force last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Good {
-    pub(super) global: Option<GoodFiles>,
-    pub(super) teams: BTreeMap<String, GoodTeam>,
-}
-
-/// What is in force of a team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TeamState {
-    /// Its files.
-    InForce,
-    /// Its last good files.
-    LastGood,
-    /// Nothing: its servers deny everything.
-    Denied,
-}
-
-impl TeamState {
-    /// Its name for operators.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            TeamState::InForce => "in_force",
-            TeamState::LastGood => "last_good",
-            TeamState::Denied => "denied",
-        }
-    }
-}
+use choice::{Choice, layers};
 
 /// What came into force.
 #[derive(Debug)]
@@ -340,108 +274,6 @@ impl Settling<'_> {
             confirmed: self.now,
         }
     }
-}
-
-/// Which files of a team are tried.
-struct Choice<'c> {
-    team: &'c TeamSettings,
-    /// What was found, if it can be read.
-    found: Option<Arc<PolicyFiles>>,
-    /// What is tried now; none: its servers deny everything.
-    files: Option<Arc<PolicyFiles>>,
-    /// Its last good files, if they were in force under the same name and grant.
-    good: Option<Arc<PolicyFiles>>,
-    /// Its last good files, whatever the name and the grant: they tell what the team has changed.
-    last: Option<Arc<PolicyFiles>>,
-    /// Why the files that were found are not tried any more.
-    refused: Option<LoadPolicyError>,
-    tests: Option<Findings>,
-}
-
-impl<'c> Choice<'c> {
-    fn first(team: &'c TeamSettings, found: &FoundFiles, good: &Good) -> Self {
-        let grant = Grant::of(team);
-        let named = good.teams.get(&team.name);
-        let granted = named.filter(|good| good.grant == grant);
-        // It may have had another name.
-        let is_of_files = |good: &&GoodTeam| good.grant.files == grant.files;
-        let known = named.into_iter().chain(good.teams.values());
-        let known = known.into_iter().find(is_of_files);
-        let files = |good: &GoodTeam| Arc::clone(&good.last.files);
-        let mut choice = Choice {
-            team,
-            found: found.as_ref().ok().cloned(),
-            files: None,
-            good: granted.map(files),
-            last: known.map(files),
-            refused: None,
-            tests: None,
-        };
-        match found {
-            Ok(files) => choice.files = Some(Arc::clone(files)),
-            Err(error) => choice.refuse(LoadPolicyError::Read(Arc::clone(error))),
-        }
-        choice
-    }
-
-    /// What is tried where the files that are tried now are refused.
-    fn next(&self) -> Option<Arc<PolicyFiles>> {
-        let keeps = self.team.on_error == OnError::Keep && self.refused.is_none();
-        let good = self.good.clone().filter(|_| keeps);
-        good.filter(|good| self.files.as_ref() != Some(good))
-    }
-
-    fn refuse(&mut self, error: LoadPolicyError) {
-        self.files = self.next();
-        self.refused.get_or_insert(error);
-    }
-
-    /// Whether the files that are tried are others than were in force.
-    fn is_changed(&self) -> bool {
-        self.files.is_some() && self.files != self.last
-    }
-
-    fn state(&self) -> TeamState {
-        match (&self.files, &self.refused) {
-            (None, _) => TeamState::Denied,
-            (Some(_), Some(_)) => TeamState::LastGood,
-            (Some(_), None) => TeamState::InForce,
-        }
-    }
-
-    /// The same files.
-    fn again(&self) -> Choice<'c> {
-        Choice {
-            team: self.team,
-            found: self.found.clone(),
-            files: self.files.clone(),
-            good: self.good.clone(),
-            last: self.last.clone(),
-            refused: None,
-            tests: None,
-        }
-    }
-
-    /// The files that are tried where a change is refused.
-    fn without_change(&self) -> Choice<'c> {
-        Choice {
-            files: self.next(),
-            ..self.again()
-        }
-    }
-}
-
-fn layers<'f>(global: &'f PolicyFiles, teams: &'f [Choice<'f>]) -> Vec<Layer<'f>> {
-    let teams = teams.iter().map(|choice| match &choice.files {
-        Some(files) => Layer::of_team(choice.team, Some(&files.policy)),
-        None => {
-            let last = choice.last.as_ref().or(choice.found.as_ref());
-            Layer::denied(choice.team, last.map(|files| files.policy.as_slice()))
-        }
-    });
-    std::iter::once(Layer::global(&global.policy))
-        .chain(teams)
-        .collect()
 }
 
 /// Refuses global files that are those of a team too, which would not be confined at all. The team

@@ -1,6 +1,7 @@
 //! The policy in force: compiled, tested, kept, and replaced as a whole.
 
 mod candidate;
+mod kept;
 mod status;
 
 use std::sync::atomic::AtomicBool;
@@ -13,10 +14,11 @@ use super::context::CompileContext;
 use super::difference::Surroundings;
 use super::files::ReadPolicyError;
 use super::found::{FoundPolicy, PolicyState};
+use super::good::Good;
 use super::last_good::{LastGood, TooOld};
 use super::load_error::LoadPolicyError;
-use super::settle::{Good, Settled, SettledTeam, Settling, TeamState};
-use super::teams::PolicyPlaces;
+use super::settle::{Settled, SettledTeam, Settling};
+use super::teams::{PolicyPlaces, TeamState};
 use super::testing::ToolDefaults;
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
@@ -256,34 +258,6 @@ impl PolicyStore {
         has_changed
     }
 
-    /// Whether what is in force is kept on disk.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        self.last_good.is_some()
-    }
-
-    /// Notes that what is in force is still what its owners want, so that a later start may use it.
-    /// Files that cannot be used now are not noted.
-    pub fn confirm(&self, now: Timestamp) {
-        if self.last_good.is_none() {
-            return;
-        }
-        let status = self.status();
-        let mut good = self.good();
-        if status.failing.is_none()
-            && let Some(global) = &mut good.global
-        {
-            global.confirmed = now;
-        }
-        for team in status.teams.iter().filter(|team| team.failing.is_none()) {
-            if let Some(good) = good.teams.get_mut(&team.name) {
-                good.last.confirmed = now;
-            }
-        }
-        drop(good);
-        self.keep();
-    }
-
     /// Puts the files that were found into force, or keeps the current policy. A policy that is
     /// abandoned for a newer one is not reported: `is_replaced` is queried between tests.
     pub(super) fn take(
@@ -370,23 +344,6 @@ impl PolicyStore {
         let mut status = self.locked();
         status.failures = status.failures.saturating_add(1);
         status.fail(lines, now);
-    }
-
-    /// Keeps on disk what is in force, or is about to be, for a start with files that cannot be used.
-    /// Where that fails, an older one is removed.
-    pub fn keep(&self) {
-        let Some(last_good) = &self.last_good else {
-            return;
-        };
-        let good = self.good().clone();
-        let result = last_good.save(&good);
-        let mut status = self.locked();
-        if let Err(error) = &result
-            && status.last_good.failing.as_ref() != Some(error)
-        {
-            tracing::error!("the last good policy cannot be kept: {error}");
-        }
-        status.last_good.failing = result.err();
     }
 
     fn good(&self) -> MutexGuard<'_, Good> {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::difference::reload_summary;
-use super::files::{ReadPolicyError, Sources, read_files};
+use super::files::{Owner, ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
 use super::load_error::LoadPolicyError;
 use super::store::PolicyStore;
@@ -47,7 +47,7 @@ async fn watch_by(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
-    read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
+    read: impl Fn(Owner, &Path) -> Sources + Clone + Send + 'static,
 ) {
     let settled = Settled::at(store.opened.state());
     let looked = Looked::at(store.opened.clone());
@@ -73,7 +73,7 @@ struct WatchedPolicy<R> {
     taking: Option<Reload>,
 }
 
-impl<R: Fn(&Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
+impl<R: Fn(Owner, &Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
     type Seen = PolicyState;
     type Found = FoundPolicy;
 

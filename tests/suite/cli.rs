@@ -4,6 +4,7 @@ mod config_keys;
 mod diff;
 mod record;
 mod schema;
+mod teams;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -5,9 +5,10 @@
 //! [`Diagrams::is_full`] says that none of them can be believed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
+
+use super::give_up::GiveUp;
 
 /// A function of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,16 +54,6 @@ enum Operation {
     Or,
     Xor,
     Minus,
-}
-
-/// Says when nobody wants the result any more.
-#[derive(Clone)]
-pub(super) struct GiveUp(pub(super) Arc<dyn Fn() -> bool + Send + Sync>);
-
-impl std::fmt::Debug for GiveUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("GiveUp")
-    }
 }
 
 /// How many steps are taken before it is asked again whether the result is wanted.

@@ -37,7 +37,9 @@ impl<'c> KnownNames<'c> {
         for layer in layers.iter().filter(|layer| layer.files.is_none()) {
             let Some(team) = layer.team else { continue };
             let last: Option<Vec<_>> = layer.last.map(|last| last.iter().map(tables_of).collect());
-            let is_told = last.as_ref().is_some_and(|last| last.iter().all(Option::is_some));
+            let is_told = last
+                .as_ref()
+                .is_some_and(|last| last.iter().all(Option::is_some));
             if !is_told {
                 let has_table = |server: &&String| classes.contains_key(*server);
                 untold.extend(team.servers.iter().filter(|one| !has_table(one)).cloned());

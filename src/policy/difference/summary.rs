@@ -55,3 +55,53 @@ pub fn reload_summary(
         changed: of(RuleChangeKind::Changed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::policy::{CompileContext, compile};
+    use crate::yaml::Source;
+
+    /// Rules of which each may decide by itself, and a few that differ.
+    fn star(count: usize, changed: &str) -> Policy {
+        let mut text = "rules:\n".to_owned();
+        for at in 0..count {
+            let effect = if at % 3 == 0 { "deny" } else { "allow" };
+            let group = if at % 50 == 0 { changed } else { "g" };
+            text.push_str(&format!(
+                "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: \
+                 {{servers: [s1]}}}}\n"
+            ));
+        }
+        let name = "p.yaml".to_owned();
+        compile(&[Source { name, text }], &CompileContext::default()).unwrap()
+    }
+
+    fn summary(
+        policies: [&Policy; 2],
+        is_over: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> ReloadSummary {
+        let now = Timestamp::from_second(1).unwrap();
+        reload_summary(policies, &Surroundings::default(), now, Arc::new(is_over))
+    }
+
+    #[test]
+    fn counting_ends_when_nobody_wants_it_any_more() {
+        let (old, new) = (star(200, "a"), star(200, "b"));
+        let begun = Instant::now();
+        let time_max = Duration::from_millis(200);
+        let found = summary([&old, &new], move || begun.elapsed() > time_max);
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(found.counts, None);
+        assert_eq!(found.changed.len(), 4, "the rules are known all the same");
+        let (old, new) = (star(2, "a"), star(2, "b"));
+        assert!(summary([&old, &new], || false).counts.is_some());
+        assert_eq!(summary([&old, &new], || true).counts, None);
+    }
+}

@@ -260,7 +260,9 @@ fn an_older_one_is_removed_where_the_newer_cannot_be_written() {
     let home = Home::new();
     let store = home.open(1).unwrap();
     // As on a full disk, nothing can be written beside it.
-    let full = home.path("state").join(format!(".{NAME}.{}", std::process::id()));
+    let full = home
+        .path("state")
+        .join(format!(".{NAME}.{}", std::process::id()));
     fs::create_dir(&full).unwrap();
     store.confirm(at(2));
     assert!(home.kept().exists(), "only its age is another");
@@ -347,7 +349,11 @@ fn renamed_teams_do_not_claim_the_files_of_each_other() {
     for names in [["b", "a"], ["c", "a"], ["b", "c"]] {
         let store = open(names, 2).unwrap();
         let teams = store.status().teams;
-        assert_eq!(teams[0].state, TeamState::Denied, "{names:?}: its file is broken");
+        assert_eq!(
+            teams[0].state,
+            TeamState::Denied,
+            "{names:?}: its file is broken"
+        );
         assert_eq!(teams[1].state, TeamState::InForce, "{names:?}: healthy");
     }
 }

@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::policy::{PolicyStore, TeamStatus};
+use crate::policy::{OnError, PolicyStore, TeamStatus};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -436,7 +436,10 @@ fn an_unknown_class_in_a_global_rule_is_no_teams_fault() {
         for (a, what) in [
             (TABLELESS, "good"),
             ("rules: [", "broken"),
-            ("rules: [{id: use, effect: deny, what: {servers: [b]}}]", "beyond its reach"),
+            (
+                "rules: [{id: use, effect: deny, what: {servers: [b]}}]",
+                "beyond its reach",
+            ),
         ] {
             let home = Home::new();
             home.write("a.yaml", a);
@@ -472,7 +475,11 @@ fn no_rule_loses_its_class_while_a_team_is_denied() {
         assert!(store.status().failing.is_some(), "{rule}");
         home.write("a.yaml", TABLELESS);
         store.reload(at(4)).unwrap_err();
-        assert_eq!(team(&store, "a").state, TeamState::InForce, "it does not wait");
+        assert_eq!(
+            team(&store, "a").state,
+            TeamState::InForce,
+            "it does not wait"
+        );
     }
 }
 
@@ -481,7 +488,10 @@ fn no_rule_loses_its_class_while_a_team_is_denied() {
 fn the_classes_of_a_denied_team_stay_known() {
     let table = "tools: {a: {risky: [delete_*]}}\n";
     let rule = "{id: n, effect: deny, what: {classes: [CLASS]}}";
-    for broken in [format!("{table}rules: [{{id: use}}]\n"), "rules: [".to_owned()] {
+    for broken in [
+        format!("{table}rules: [{{id: use}}]\n"),
+        "rules: [".to_owned(),
+    ] {
         let mut home = Home::new();
         home.places.teams[0].on_error = OnError::Deny;
         home.write("b.yaml", TABLELESS);
@@ -492,7 +502,10 @@ fn the_classes_of_a_denied_team_stay_known() {
         store.reload(at(2)).unwrap();
         assert_eq!(team(&store, "a").state, TeamState::Denied);
         assert_eq!(store.status().failing, None);
-        home.write("policy.yaml", &by_class(rule, "risky").replace("id: n", "id: m"));
+        home.write(
+            "policy.yaml",
+            &by_class(rule, "risky").replace("id: n", "id: m"),
+        );
         store.reload(at(3)).unwrap();
         // At a start only what the broken file itself shows is known.
         let is_shown = broken.contains("risky");
@@ -503,7 +516,10 @@ fn the_classes_of_a_denied_team_stay_known() {
             }
             Err(lines) => {
                 assert!(!is_shown, "{lines}");
-                assert!(lines.contains("the classes of `a` are not known"), "{lines}");
+                assert!(
+                    lines.contains("the classes of `a` are not known"),
+                    "{lines}"
+                );
             }
         }
         // A rule about nothing but the servers that deny everything loses nothing.
@@ -518,7 +534,10 @@ fn the_classes_of_a_denied_team_stay_known() {
 fn what_is_wrong_with_a_candidate_is_its_own() {
     let mut home = Home::new();
     home.places.is_candidate = true;
-    home.write("policy.yaml", &by_class("{id: n, effect: deny, what: {classes: [CLASS]}}", "zz"));
+    home.write(
+        "policy.yaml",
+        &by_class("{id: n, effect: deny, what: {classes: [CLASS]}}", "zz"),
+    );
     assert!(opened(&home).unwrap_err().contains("unknown class `zz`"));
     home.write("policy.yaml", GLOBAL);
     let store = home.open();
@@ -544,7 +563,10 @@ fn a_file_of_a_team_is_never_a_global_one() {
     let beyond = "rules: [{id: any, effect: allow, who: {anyone: true}, what: {servers: [b]}}]";
     home.write("all/team/a.yaml", beyond);
     let error = store.reload(at(2)).unwrap_err();
-    assert!(error.lines()[0].contains("one of the team `a` too"), "{error:?}");
+    assert!(
+        error.lines()[0].contains("one of the team `a` too"),
+        "{error:?}"
+    );
     assert_eq!(asked(&store, "b", "others", "x"), "deny");
     assert!(opened(&home).is_err());
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::policy::load_error::{LoadPolicyError, finding_lines};
-use crate::policy::settle::{SettledTeam, TeamState};
+use crate::policy::settle::SettledTeam;
+use crate::policy::teams::TeamState;
 
 /// The results of the attempts to load a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
