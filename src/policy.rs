@@ -35,6 +35,7 @@
 //! | `teams`, `reach` | what is delegated to a team, and what of its files reaches beyond |
 //! | `layer`, `compile` | joins the files of all owners and checks what spans several of them |
 //! | `testing/` | reads and runs policy tests |
+//! | `good` | what was in force, and under which grant |
 //! | `found`, `settle` | decide what comes into force of what was found, and whose fault the rest is |
 //! | `store`, `watch` | keep the policy in force, and replace it when its files change |
 //! | `last_good` | keeps it on disk for a start with files that cannot be used |

@@ -302,9 +302,8 @@ async fn an_unknown_class_in_a_candidate_is_told() {
         "rules: [{id: n, effect: deny, what: {classes: [zz]}}]\n",
     );
     home.configure(
-        "policy: policy.yaml",
-        "policy: global.yaml\ncandidate_policy: next.yaml\n\
-         policies: [{name: seven, files: team.yaml, servers: [notes]}]",
+        "policy: global.yaml",
+        "policy: global.yaml\ncandidate_policy: next.yaml",
     );
     let running = home.ready().await;
     running.logs.line("unknown class `zz`").await;

@@ -11,7 +11,7 @@ const TEAMS_MAX: usize = 1 << 30;
 
 /// What is left for the conditions of one owner.
 #[derive(Debug)]
-pub(in crate::policy) struct Budget {
+pub(crate) struct Budget {
     /// The longest condition, as it is written.
     pub(super) cel_bytes_max: usize,
     max: usize,
@@ -22,7 +22,7 @@ pub(in crate::policy) struct Budget {
 
 impl Budget {
     /// Of the global files, or of one of so many teams.
-    pub(in crate::policy) fn new(cel_bytes_max: usize, of_teams: Option<usize>) -> Self {
+    pub(crate) fn new(cel_bytes_max: usize, of_teams: Option<usize>) -> Self {
         let max = of_teams.map_or(GLOBAL_MAX, |teams| {
             let share = TEAMS_MAX.checked_div(teams).unwrap_or(TEAM_MAX);
             share.min(TEAM_MAX)
