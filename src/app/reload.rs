@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::clock::CLOCK;
 use super::config_record::ConfigRecord;
-use super::error::RunError;
+use super::error::{RunError, chain};
 use super::part_tasks::PartTasks;
 use super::parts::{Built, Core, FoundPolicies, Lasting, ServiceParts};
 use super::status;
@@ -385,16 +385,4 @@ fn finding_lines(findings: &Findings) -> Vec<String> {
         lines.push(format!("and {beyond} more"));
     }
     lines
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -17,6 +17,7 @@ mod condition;
 mod describe;
 mod diagram;
 mod fact;
+mod give_up;
 mod given;
 mod moments;
 mod outcome;
@@ -47,6 +48,7 @@ use change::Decided;
 use describe::Described;
 use diagram::Diagram;
 use fact::Facts;
+use give_up::GiveUp;
 use outcome::Side;
 use outcomes::Outcomes;
 use possible::Groups;
@@ -119,6 +121,19 @@ impl<'p> Comparison<'p> {
             groups: None,
             timeless: None,
         }
+    }
+
+    /// Gives up once this says that nobody wants the result any more: what is left is not known then.
+    #[must_use]
+    pub fn until(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.facts.diagrams.give_up_when(GiveUp(is_over));
+        self
+    }
+
+    /// Whether nobody wants the result any more.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.facts.diagrams.is_given_up()
     }
 
     /// The moment from which on decisions are compared.

@@ -85,7 +85,14 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
     let places = config.policy_places();
     let compile = |global: &[Source]| load::compile_beside(global.to_vec(), &places, &context);
-    let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
+    let (before, old_texts) = compile(&old_sources)?;
+    let (after, new_texts) = compile(&new_sources)?;
+    new_texts.tell(&after.broken);
+    if before.broken.to_lines() != after.broken.to_lines() {
+        old_texts.tell(&before.broken);
+    }
+    let is_whole = old_texts.denied.is_empty() && new_texts.denied.is_empty();
+    let (old, new) = (before.policy, after.policy);
     let around = load::surroundings(&config, &context)?;
     let from = load::moment(*at);
     let difference = Difference::of([&old, &new], &around, from, &callers);
@@ -115,5 +122,6 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         Some(FailOn::Growth) => difference.grows(),
         Some(FailOn::Any) => difference.changes(),
     };
-    print(&text, if is_bad { FINDINGS } else { 0 })
+    let is_good = is_whole && !is_bad;
+    print(&text, if is_good { 0 } else { FINDINGS })
 }

@@ -8,13 +8,13 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::difference::reload_summary;
-use super::files::{ReadPolicyError, Sources, read_files};
+use super::files::{Owner, ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
 use super::load_error::LoadPolicyError;
 use super::store::PolicyStore;
@@ -23,6 +23,9 @@ use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher
 
 /// How many ids of rules a log line has of each kind.
 const IDS_MAX: usize = 20;
+
+/// How long the changes of access may be counted.
+const COUNT_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -44,7 +47,7 @@ async fn watch_by(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
-    read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
+    read: impl Fn(Owner, &Path) -> Sources + Clone + Send + 'static,
 ) {
     let settled = Settled::at(store.opened.state());
     let looked = Looked::at(store.opened.clone());
@@ -70,7 +73,7 @@ struct WatchedPolicy<R> {
     taking: Option<Reload>,
 }
 
-impl<R: Fn(&Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
+impl<R: Fn(Owner, &Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
     type Seen = PolicyState;
     type Found = FoundPolicy;
 
@@ -156,7 +159,11 @@ impl Reload {
                     rules = store.snapshot().rules().len(),
                     "{fate}"
                 );
-                report_changes(&store, &replaced_policy, clock());
+                let (store, after) = (Arc::clone(&store), store.snapshot());
+                // Beside the reload, which a newer policy waits for.
+                let _beside = tokio::task::spawn_blocking(move || {
+                    report_changes(&store, [&replaced_policy, &after], clock(), &replaced);
+                });
             }
             if let Err(error) = taken {
                 report(&store, &error);
@@ -183,18 +190,28 @@ impl Reload {
 }
 
 /// Logs whose access has changed. The policy is in force already.
-fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
-    let after = store.snapshot();
+fn report_changes(
+    store: &PolicyStore,
+    [before, after]: [&Policy; 2],
+    now: jiff::Timestamp,
+    is_replaced: &Arc<AtomicBool>,
+) {
     if before.revision() == after.revision() {
         return;
     }
-    let changes = reload_summary([before, &after], &store.surroundings(), now);
+    let (begun, is_replaced) = (Instant::now(), Arc::clone(is_replaced));
+    let is_over = move || is_replaced.load(Ordering::Relaxed) || begun.elapsed() > COUNT_TIME_MAX;
+    let is_over: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(is_over);
+    let around = store.surroundings();
+    let changes = reload_summary([before, after], &around, now, Arc::clone(&is_over));
+    let given_up = "counting was given up, because it takes too long or a newer policy came";
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(
         policy = store.places.key(),
         grown = %said(grown),
         shrunk = %said(shrunk),
+        unknown = (grown.is_none() && is_over()).then_some(given_up),
         rules_added = %listed(&changes.added),
         rules_removed = %listed(&changes.removed),
         rules_changed = %listed(&changes.changed),
