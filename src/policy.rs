@@ -35,6 +35,7 @@
 //! | `teams`, `reach` | what is delegated to a team, and what of its files reaches beyond |
 //! | `layer`, `compile` | joins the files of all owners and checks what spans several of them |
 //! | `testing/` | reads and runs policy tests |
+//! | `good` | what was in force, and under which grant |
 //! | `found`, `settle` | decide what comes into force of what was found, and whose fault the rest is |
 //! | `store`, `watch` | keep the policy in force, and replace it when its files change |
 //! | `last_good` | keeps it on disk for a start with files that cannot be used |
@@ -49,6 +50,7 @@ pub mod difference;
 mod document;
 mod files;
 mod found;
+mod good;
 mod issuers;
 mod last_good;
 mod layer;
@@ -66,7 +68,8 @@ mod watch;
 pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
 pub use files::{
-    ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_tests, unread,
+    Owner, ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_of, read_tests,
+    read_tests_of, unread,
 };
 pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
@@ -76,10 +79,9 @@ pub use lint::{
     lint, lint_layers, pattern_servers, scopes_of,
 };
 pub use load_error::LoadPolicyError;
-pub use settle::TeamState;
 pub use silence::LINTS;
 pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
-pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
+pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings, TeamState};
 pub use watch::{report_replaced, watch};
 
 #[cfg(test)]

@@ -80,10 +80,10 @@ impl ConfigRecord {
     pub(super) fn refused(&self, lines: Vec<String>, now: Timestamp) {
         let mut reloads = self.locked();
         reloads.failures = reloads.failures.saturating_add(1);
-        let since = reloads
-            .failing
-            .as_ref()
-            .map_or(now, |failing| failing.since);
+        // Another fault is not as old as the one before it.
+        let same = reloads.failing.as_ref();
+        let same = same.filter(|failing| failing.lines == lines);
+        let since = same.map_or(now, |failing| failing.since);
         reloads.failing = Some(FailingConfig { since, lines });
     }
 

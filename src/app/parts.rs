@@ -116,8 +116,11 @@ impl Core {
             Some(earlier) => Arc::new(earlier.handoffs.next(&config.handoff, CLOCK())?),
         };
         let known = earlier.map(|earlier| &*earlier.servers);
+        let servers = Arc::new(Servers::next(known, &config.servers)?);
+        // Nothing refuses the configuration any more.
+        policy.keep();
         let core = Core {
-            servers: Arc::new(Servers::next(known, &config.servers)?),
+            servers,
             policy,
             candidate,
             peers,

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::clock::CLOCK;
 use super::config_record::ConfigRecord;
-use super::error::RunError;
+use super::error::{RunError, chain};
 use super::part_tasks::PartTasks;
 use super::parts::{Built, Core, FoundPolicies, Lasting, ServiceParts};
 use super::status;
@@ -169,7 +169,7 @@ impl Reloader {
         self.records.try_send(()).unwrap_or_default();
         self.tell(&config, &restart);
         self.record.applied(config, restart, CLOCK());
-        tell_access(before, Arc::clone(&self.core.policy)).await;
+        tell_access(before, Arc::clone(&self.core.policy));
         Ok(())
     }
 
@@ -319,16 +319,14 @@ impl Watch for Reloader {
 }
 
 /// Logs whose access has changed with another configuration, which is in force already.
-async fn tell_access(before: Arc<PolicyStore>, after: Arc<PolicyStore>) {
+fn tell_access(before: Arc<PolicyStore>, after: Arc<PolicyStore>) {
     if Arc::ptr_eq(&before, &after) {
         return;
     }
-    let told = tokio::task::spawn_blocking(move || {
+    // Beside the reload, which a newer configuration waits for.
+    let _beside = tokio::task::spawn_blocking(move || {
         report_replaced([&before, &after], CLOCK());
     });
-    if let Err(error) = told.await {
-        tracing::error!(%error, "whose access has changed is not known");
-    }
 }
 
 /// Ready once two consecutive reads have found the same new text of the file, or of a policy that it
@@ -399,16 +397,4 @@ fn finding_lines(findings: &Findings) -> Vec<String> {
         lines.push(format!("and {beyond} more"));
     }
     lines
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

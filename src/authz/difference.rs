@@ -19,6 +19,7 @@ mod describe;
 mod diagram;
 mod edits;
 mod fact;
+mod give_up;
 mod given;
 mod limits;
 mod moments;
@@ -31,6 +32,7 @@ mod target;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -52,6 +54,7 @@ use describe::Described;
 use diagram::Diagram;
 use edits::{EditSet, Pairs};
 use fact::Facts;
+use give_up::GiveUp;
 use outcome::Side;
 use possible::Groups;
 use target::Judged;
@@ -121,6 +124,19 @@ impl<'p> Comparison<'p> {
             groups: None,
             timeless: None,
         }
+    }
+
+    /// Gives up once this says that nobody wants the result any more: what is left is not known then.
+    #[must_use]
+    pub fn until(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.facts.diagrams.give_up_when(GiveUp(is_over));
+        self
+    }
+
+    /// Whether nobody wants the result any more.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.facts.diagrams.is_given_up()
     }
 
     /// The moment from which on decisions are compared.

@@ -76,6 +76,9 @@ pub struct Expression {
     passing: Arc<[String]>,
 }
 
+/// How much memory a character of an expression takes once it is parsed.
+const PARSED_BYTES: usize = 16;
+
 impl Expression {
     /// Parses and checks a text. The parser runs on a thread of its own, because for
     /// [`EXPRESSION_DEPTH_MAX`] levels it needs more stack than a worker thread has.
@@ -168,6 +171,13 @@ impl Expression {
     #[must_use]
     pub fn reads_device(&self) -> bool {
         self.traits.reads_device
+    }
+
+    /// How much memory it takes, at most, as far as its author can make it large.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parsed = self.source.len().saturating_mul(PARSED_BYTES);
+        self.traits.pattern_bytes.saturating_add(parsed)
     }
 
     /// Whether its result can depend on the class of the tool.

@@ -81,6 +81,11 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         }
         None => Vec::new(),
     };
+    new.files.tell(&new.broken);
+    if old.broken.to_lines() != new.broken.to_lines() {
+        old.files.tell(&old.broken);
+    }
+    let is_whole = old.files.denied.is_empty() && new.files.denied.is_empty();
     let from = load::moment(*at);
     let (policies, around) = ([&old.policy, &new.policy], [&old.around, &new.around]);
     let mut difference = Difference::of(policies, around, from, &callers);
@@ -112,5 +117,6 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         Some(FailOn::Growth) => difference.grows(),
         Some(FailOn::Any) => difference.changes(),
     };
-    print(&text, if is_bad { FINDINGS } else { 0 })
+    let is_good = is_whole && !is_bad;
+    print(&text, if is_good { 0 } else { FINDINGS })
 }

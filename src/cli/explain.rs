@@ -148,7 +148,7 @@ fn explain(
         }
         Err(error @ Unasked::Several(_)) => return Err(Stop::Failed(error.to_string())),
     };
-    print(&format!("{at}{text}"), 0)
+    print(&format!("{at}{text}"), loaded.status(0))
 }
 
 /// Who asks for what.

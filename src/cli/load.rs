@@ -6,21 +6,23 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::outcome::{Stop, error_line};
+use super::outcome::{FINDINGS, Stop, error_line, note, warn};
 use crate::app;
 use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
 use crate::policy::difference::{RuleTexts, Surroundings, rule_texts};
-use crate::policy::testing::SampleContext;
-use crate::policy::{self, CompileContext, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
-use crate::yaml::Source;
+use crate::policy::testing::{SampleContext, Suite};
+use crate::policy::{
+    self, CompileContext, Layer, Owner, PolicyPlaces, ReadPolicyError, TeamSettings,
+};
+use crate::yaml::{Findings, Source};
 
 /// The most bytes of a file that is read into memory.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// A configuration and its policy, both valid.
+/// A configuration and its policy, both valid but for what is denied.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) config: Config,
@@ -28,6 +30,25 @@ pub(super) struct Loaded {
     /// Where the policy is.
     pub(super) places: PolicyPlaces,
     pub(super) samples: SampleContext,
+    /// The teams whose servers deny everything, because their files cannot be used.
+    pub(super) denied: BTreeSet<String>,
+}
+
+impl Loaded {
+    /// The exit status of a command that has a result: it is not the whole one without a team.
+    pub(super) fn status(&self, status: u8) -> u8 {
+        if self.denied.is_empty() {
+            status
+        } else {
+            FINDINGS
+        }
+    }
+
+    /// Whether a server is one of a team whose files cannot be used.
+    pub(super) fn is_denied(&self, server: &str) -> bool {
+        let mut teams = self.places.teams.iter();
+        teams.any(|team| self.denied.contains(&team.name) && team.has(server))
+    }
 }
 
 /// Reads a file, standard input for `-`, or a pipe of the shell.
@@ -121,9 +142,11 @@ pub(super) fn places(config: &Config, which: Which) -> Result<PolicyPlaces, Stop
 pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
     let (config, context) = context(path)?;
     let places = places(&config, which)?;
-    let global = policy::read(&places.path).map_err(|error| Stop::failed(&error))?;
-    let policy = compile_beside(global, &places, &context)?;
+    let mut files = PolicyTexts::read(&places, policy::read_of)?;
+    let Compiled { policy, broken } = files.compile(&context).map_err(Stop::Findings)?;
+    files.tell(&broken);
     Ok(Loaded {
+        denied: files.denied,
         samples: context.samples(),
         places,
         config,
@@ -136,10 +159,10 @@ pub(super) fn compile_beside(
     global: Vec<Source>,
     places: &PolicyPlaces,
     context: &CompileContext,
-) -> Result<Policy, Stop> {
-    let texts = PolicyTexts::beside(global, places, policy::read)?;
-    let compiled = policy::compile_layers(&texts.layers(), context);
-    compiled.map_err(|findings| Stop::Findings(findings.into_findings()))
+) -> Result<(Compiled, PolicyTexts), Stop> {
+    let mut texts = PolicyTexts::beside(global, places, policy::read_of);
+    let compiled = texts.compile(context).map_err(Stop::Findings)?;
+    Ok((compiled, texts))
 }
 
 /// What is known of the servers besides a policy.
@@ -158,40 +181,93 @@ pub(super) fn surroundings(
     })
 }
 
+/// Reads the files of an owner: [`policy::read_of`] or [`policy::read_tests_of`].
+type Reader = fn(Owner, &Path) -> Result<Vec<Source>, ReadPolicyError>;
+
 /// The files of a policy or its tests, by owner.
 #[derive(Debug)]
 pub(super) struct PolicyTexts {
     global: Vec<Source>,
     teams: Vec<(TeamSettings, Vec<Source>)>,
+    /// The teams whose files cannot be read, and why.
+    pub(super) unread: Vec<(String, String)>,
+    /// The teams whose files cannot be used, for this reason or another.
+    pub(super) denied: BTreeSet<String>,
+}
+
+/// A policy without the teams whose files are broken.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) policy: Policy,
+    /// What is wrong with the files of teams.
+    pub(super) broken: Findings,
 }
 
 impl PolicyTexts {
-    /// Reads them by [`policy::read`] or [`policy::read_tests`].
-    pub(super) fn read(
-        places: &PolicyPlaces,
-        read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
-    ) -> Result<Self, Stop> {
-        let global = read(&places.path).map_err(|error| Stop::failed(&error))?;
-        Self::beside(global, places, read)
+    /// Reads them.
+    pub(super) fn read(places: &PolicyPlaces, read: Reader) -> Result<Self, Stop> {
+        let global = read(Owner::Operator, &places.path).map_err(|error| Stop::failed(&error))?;
+        Ok(Self::beside(global, places, read))
     }
 
-    /// These global files, and the files of the teams.
-    pub(super) fn beside(
-        global: Vec<Source>,
-        places: &PolicyPlaces,
-        read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
-    ) -> Result<Self, Stop> {
-        let teams = places.teams.iter().map(|team| {
-            let files = read(&team.files);
-            let files = files.map_err(|error| {
-                Stop::Failed(format!("team `{}`: {}", team.name, error_line(&error)))
-            })?;
-            Ok((team.clone(), files))
-        });
-        Ok(PolicyTexts {
+    /// These global files, and the files of the teams. One team's that cannot be read are that team's
+    /// fault alone, as in the service.
+    pub(super) fn beside(global: Vec<Source>, places: &PolicyPlaces, read: Reader) -> Self {
+        let mut texts = PolicyTexts {
             global,
-            teams: teams.collect::<Result<_, Stop>>()?,
-        })
+            teams: Vec::new(),
+            unread: Vec::new(),
+            denied: BTreeSet::new(),
+        };
+        for team in &places.teams {
+            let files = read(Owner::Team, &team.files).unwrap_or_else(|error| {
+                texts.unread.push((team.name.clone(), error_line(&error)));
+                texts.denied.insert(team.name.clone());
+                Vec::new()
+            });
+            texts.teams.push((team.clone(), files));
+        }
+        texts
+    }
+
+    /// Compiles the policy. The servers of teams with broken files deny everything.
+    ///
+    /// # Errors
+    /// What is wrong with all files, if something is wrong with the global ones.
+    pub(super) fn compile(&mut self, context: &CompileContext) -> Result<Compiled, Findings> {
+        let mut broken = Findings::new();
+        loop {
+            let findings = match policy::compile_layers(&self.layers(), context) {
+                Ok(policy) => return Ok(Compiled { policy, broken }),
+                Err(findings) => findings,
+            };
+            let before = self.denied.len();
+            for (team, _) in &self.teams {
+                let own = findings.of(Some(team));
+                if own.has_errors() {
+                    broken.absorb(own);
+                    self.denied.insert(team.name.clone());
+                }
+            }
+            if self.denied.len() == before {
+                broken.absorb(findings.into_findings());
+                return Err(broken);
+            }
+        }
+    }
+
+    /// Warns of the teams whose files cannot be used.
+    pub(super) fn tell(&self, broken: &Findings) {
+        warn(broken);
+        for (team, why) in &self.unread {
+            note(&format!("team `{team}`: {why}"));
+        }
+        for team in &self.denied {
+            note(&format!(
+                "warning: the files of the team `{team}` cannot be used, so its servers deny everything \
+                 here"
+            ));
+        }
     }
 
     /// Calls each file by another name.
@@ -217,6 +293,8 @@ impl PolicyTexts {
         let mut named = PolicyTexts {
             global: files,
             teams: known.map_or_else(Vec::new, |known| known.teams),
+            unread: Vec::new(),
+            denied: BTreeSet::new(),
         };
         for (_, own) in &mut named.teams {
             let has = |file: &mut Source| own.iter().any(|own| own.name == file.name);
@@ -228,11 +306,41 @@ impl PolicyTexts {
 
     /// The layers of the policy or of its tests.
     pub(super) fn layers(&self) -> Vec<Layer<'_>> {
-        let teams = self.teams.iter();
-        let teams = teams.map(|(team, files)| Layer::of_team(team, Some(files)));
+        let teams = self.teams.iter().map(|(team, files)| {
+            if !self.denied.contains(&team.name) {
+                return Layer::of_team(team, Some(files));
+            }
+            let is_read = self.unread.iter().all(|(unread, _)| *unread != team.name);
+            Layer::denied(team, is_read.then_some(files))
+        });
         std::iter::once(Layer::global(&self.global))
             .chain(teams)
             .collect()
+    }
+
+    /// The tests in these files, without those of teams that have no usable rules or whose tests are
+    /// broken: what is wrong with the latter.
+    ///
+    /// # Errors
+    /// What is wrong with the global tests.
+    pub(super) fn suite(
+        &mut self,
+        denied: &BTreeSet<String>,
+        samples: &SampleContext,
+    ) -> Result<(Suite, Findings), Findings> {
+        self.denied.extend(denied.iter().cloned());
+        let mut broken = Findings::new();
+        let mut wrong = BTreeSet::new();
+        for layer in self.layers() {
+            let Some(team) = layer.team else { continue };
+            if let Err(own) = Suite::read_layers(&[layer], samples) {
+                broken.absorb(own);
+                wrong.insert(team.name.clone());
+            }
+        }
+        self.denied.extend(wrong);
+        let suite = Suite::read_layers(&self.layers(), samples)?;
+        Ok((suite, broken))
     }
 }
 

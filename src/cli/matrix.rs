@@ -137,7 +137,7 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
         MatrixFormat::Json => tables::json(&matrix),
         MatrixFormat::Html => matrix::html(&matrix).map_err(|error| Stop::failed(&error))?,
     };
-    print(&text, 0)
+    print(&text, loaded.status(0))
 }
 
 /// The names that are asked for, or all of them if none is. An argument is a name or a list of names

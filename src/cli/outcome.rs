@@ -34,6 +34,14 @@ pub(super) fn show(findings: &Findings) -> ExitCode {
     status(FINDINGS, &written)
 }
 
+/// Prints findings beside a result, on standard error.
+pub(super) fn warn(findings: &Findings) {
+    if !findings.is_empty() {
+        // If even standard error is closed, the result remains.
+        let _ok = writeln!(anstream::stderr(), "{}", findings.render(true));
+    }
+}
+
 /// An error and its causes on one line.
 pub(super) fn error_line(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::load::{self, PolicyTexts};
+use super::load::{self, Compiled, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, error_line, note, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
+use crate::authz::Policy;
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Inspection, PolicyUsage, UNREAD_POLICY, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
@@ -116,7 +117,8 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Validated {
     let claims = app::issuer_claims(&mut inspection);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
     let (usage, revision) = usage.unzip();
-    let about_candidate = look_at_candidate(&mut inspection, &context);
+    let revision = revision.flatten();
+    let about_candidate = look_at_candidate(&mut inspection, &context, &about_policy);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let effective = inspection.config.as_ref().map(Config::effective);
@@ -285,47 +287,82 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     }
 }
 
-/// The files of a policy and of its tests, if all of them can be read.
+/// The files of a policy and of its tests, if the global ones can be read.
 fn read_policy(
     inspection: &mut Inspection,
     places: &PolicyPlaces,
 ) -> Option<(PolicyTexts, PolicyTexts)> {
-    let sources = PolicyTexts::read(places, policy::read);
-    match (sources, PolicyTexts::read(places, policy::read_tests)) {
+    let sources = PolicyTexts::read(places, policy::read_of);
+    match (sources, PolicyTexts::read(places, policy::read_tests_of)) {
         (Ok(sources), Ok(tests)) => Some((sources, tests)),
         (Err(stop), _) | (_, Err(stop)) => {
             if let Stop::Failed(line) = stop {
-                let is_of_team = places
-                    .teams
-                    .iter()
-                    .any(|team| line.starts_with(&format!("team `{}`: ", team.name)));
-                let key = if is_of_team { "policies" } else { places.key() };
-                error_at(inspection, key, &line);
+                error_at(inspection, places.key(), &line);
             }
             None
         }
     }
 }
 
-/// What is wrong with the candidate and its tests: all that would keep it from being compared.
-fn look_at_candidate(inspection: &mut Inspection, context: &CompileContext) -> Findings {
+/// The teams whose files cannot be read.
+fn look_at_unread_teams(inspection: &mut Inspection, sources: &PolicyTexts, tests: &PolicyTexts) {
+    let root = inspection.tree.as_ref();
+    let teams = root.and_then(|root| root.member("policies"));
+    let teams = teams.map_or(&[][..], Node::items);
+    let of_tests = tests.unread.iter();
+    let of_tests = of_tests.filter(|unread| !sources.unread.contains(unread));
+    for (name, why) in sources.unread.iter().chain(of_tests) {
+        let is_named = |node: &&Node| node.member("name").and_then(Node::as_str) == Some(&**name);
+        let team = teams.iter().find(is_named);
+        if let Some(node) = team.map(|node| node.member("files").unwrap_or(node)) {
+            let findings = &mut inspection.findings;
+            findings.error(node, format!("team `{name}`: {why}"), "");
+        }
+    }
+}
+
+/// What is wrong with the candidate and its tests: all that would keep it from being compared. What is
+/// wrong with the files of teams is `known` already.
+fn look_at_candidate(
+    inspection: &mut Inspection,
+    context: &CompileContext,
+    known: &Findings,
+) -> Findings {
     let mut findings = Findings::new();
     let Some(places) = inspection.known().and_then(Config::candidate_places) else {
         return findings;
     };
-    let Some((sources, tests)) = read_policy(inspection, &places) else {
+    let Some((mut sources, mut tests)) = read_policy(inspection, &places) else {
         return findings;
     };
-    let suite = Suite::read_layers(&tests.layers(), &context.samples());
-    match (policy::compile_layers(&sources.layers(), context), suite) {
-        (Ok(policy), Ok(suite)) => findings.absorb(suite.run(&policy).failures),
+    let compiled = sources.compile(context);
+    let suite = tests.suite(&sources.denied, &context.samples());
+    match (compiled, suite) {
+        (Ok(Compiled { policy, broken }), Ok((suite, _))) => {
+            findings.absorb(broken);
+            findings.absorb(failures(&suite, &policy, &sources, &places));
+        }
         (policy, suite) => {
-            let wrong = policy.err().map(policy::LayerFindings::into_findings);
-            findings.absorb(wrong.unwrap_or_default());
+            findings.absorb(policy.err().unwrap_or_default());
             findings.absorb(suite.err().unwrap_or_default());
         }
     }
-    findings
+    findings.without(known)
+}
+
+/// What fails of the tests, but for those about teams whose rules are not known.
+fn failures(
+    suite: &Suite,
+    policy: &Policy,
+    sources: &PolicyTexts,
+    places: &PolicyPlaces,
+) -> Findings {
+    let is_denied = |server: &str| {
+        let mut teams = places.teams.iter();
+        teams.any(|team| sources.denied.contains(&team.name) && team.has(server))
+    };
+    let report = suite.run_of(policy, || true, |server| !is_denied(server));
+    report.map(|report| report.failures).unwrap_or_default()
 }
 
 /// What the policy looks at and its revision, if it is good, and what is wrong with it and its tests.
@@ -334,26 +371,35 @@ fn look_at_policy(
     context: &CompileContext,
     records: Records,
     claims: BTreeMap<String, IssuerClaims>,
-) -> (Option<(PolicyUsage, Arc<str>)>, Findings) {
+) -> (Option<(PolicyUsage, Option<Arc<str>>)>, Findings) {
     let mut findings = Findings::new();
     let config = inspection.config.as_ref();
     let places = config.map(Config::policy_places);
     let Some(places) = places.or_else(|| inspection.policy.clone().map(PolicyPlaces::from)) else {
         return (None, findings);
     };
-    let Some((sources, tests)) = read_policy(inspection, &places) else {
+    let Some((mut sources, mut tests)) = read_policy(inspection, &places) else {
         return (None, findings);
     };
     look_at_unread(inspection, &places.path);
-    let suite = Suite::read_layers(&tests.layers(), &context.samples());
-    let policy = match policy::compile_layers(&sources.layers(), context) {
-        Ok(policy) => policy,
+    look_at_unread_teams(inspection, &sources, &tests);
+    let compiled = sources.compile(context);
+    let suite = tests.suite(&sources.denied, &context.samples());
+    let policy = match compiled {
+        Ok(Compiled { policy, broken }) => {
+            findings.absorb(broken);
+            policy
+        }
         Err(wrong) => {
-            findings.absorb(wrong.into_findings());
-            findings.absorb(suite.err().unwrap_or_default());
+            findings.absorb(wrong);
+            findings.absorb(suite.map_or_else(|wrong| wrong, |(_, broken)| broken));
             return (None, findings);
         }
     };
+    let suite = suite.map(|(suite, broken)| {
+        findings.absorb(broken);
+        suite
+    });
     let is_known = inspection.known().is_some();
     let uris = if is_known {
         Arc::clone(&context.uris)
@@ -382,7 +428,7 @@ fn look_at_policy(
     findings.absorb(policy::lint_layers(&sources.layers(), &policy, &lint));
     match suite {
         // What is not known of the servers would decide otherwise.
-        Ok(suite) if is_known => findings.absorb(suite.run(&policy).failures),
+        Ok(suite) if is_known => findings.absorb(failures(&suite, &policy, &sources, &places)),
         Ok(_) => {}
         Err(wrong) => findings.absorb(wrong),
     }
@@ -403,5 +449,9 @@ fn look_at_policy(
             .map(ToString::to_string)
             .collect(),
     };
-    (Some((usage, Arc::clone(policy.revision()))), findings)
+    let revision = sources
+        .denied
+        .is_empty()
+        .then(|| Arc::clone(policy.revision()));
+    (Some((usage, revision)), findings)
 }

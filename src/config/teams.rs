@@ -41,10 +41,14 @@ impl ConfigReader<'_> {
         yaml::list(node, findings, |node, findings| {
             let team = self.team(node, findings)?;
             let place = node.member("name").unwrap_or(node);
-            if !names.insert(team.name.clone()) {
-                let message = format!("there is another team `{}`", team.name);
-                findings.error(place, message, "the ids of its rules begin with the name");
+            let is_alike = |name: &&String| name.eq_ignore_ascii_case(&team.name);
+            if let Some(other) = names.iter().find(is_alike) {
+                let message = format!("there is another team `{other}`");
+                let help = "the ids of its rules begin with the name, and names that differ only in \
+                            case are taken for each other";
+                findings.error(place, message, help);
             }
+            names.insert(team.name.clone());
             for node in node.member("servers").map_or(&[][..], Node::items) {
                 let name = node.as_str().unwrap_or_default();
                 let known = servers.into_iter().flatten();

@@ -14,9 +14,11 @@ use crate::authz::{Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::context::CompileContext;
-use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
+use super::document::{
+    Budget, PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start,
+};
 use super::issuers::{Issuers, RuleParts};
-use super::layer::{Layer, LayerFindings};
+use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::reach;
 use super::teams::TeamSettings;
 use known::KnownNames;
@@ -51,13 +53,18 @@ pub fn compile_layers(
     let found = &mut findings.all;
     let mut tables: Vec<ToolTable<'_>> = Vec::new();
     let mut rules: Vec<(Option<&TeamSettings>, Vec<RuleDocument<'_>>)> = Vec::new();
-    for (layer, tree) in &trees {
-        let mut document = PolicyDocument::read(tree, context.cel_bytes_max, found);
-        if let Some(team) = layer.team {
-            reach::confine(tree, &mut document, team, found);
+    let teams = layers.iter().filter(|layer| layer.team.is_some()).count();
+    for layer in layers {
+        let mut budget = Budget::new(context.cel_bytes_max, layer.team.map(|_| teams));
+        let own = trees.iter().filter(|(of, _)| std::ptr::eq(*of, layer));
+        for (_, tree) in own {
+            let mut document = PolicyDocument::read(tree, &mut budget, found);
+            if let Some(team) = layer.team {
+                reach::confine(tree, &mut document, team, found);
+            }
+            tables.append(&mut document.tools);
+            rules.push((layer.team, document.rules));
         }
-        tables.append(&mut document.tools);
-        rules.push((layer.team, document.rules));
     }
     layer_files_apart(layers, &trees, found);
 
@@ -86,12 +93,10 @@ fn layer_files_apart(layers: &[Layer<'_>], trees: &[(&Layer<'_>, Node)], finding
         let is_there = |other: &&Layer<'_>| {
             other.team.is_some()
                 && other.team != layer.team
-                && other.sources().iter().any(|source| source.name == name)
+                && other.known().iter().any(|source| source.name == name)
         };
         if let Some(team) = layers.iter().find(is_there).and_then(|other| other.team) {
-            let message = format!("the file is one of the team `{}` too", team.name);
-            let help = "`policy` and `policies` have to name different files";
-            findings.error_at(tree.source, 0..0, message, help);
+            refuse_shared(tree.source, team, findings);
         }
     }
 }
@@ -191,17 +196,28 @@ fn check_rules(
             }
         }
         check_issuers(rule, &context.issuers, findings);
+        let about = rule.what.as_ref().map(|what| &what.what);
+        let is_about = |server: &str| about.is_none_or(|what| what.covers_server(server));
+        let is_untold = names.are_untold(is_about);
         let counted = rule.why.iter().flat_map(|why| &why.counted);
         for what in rule.what.iter().chain(counted) {
-            check_what(what, names, findings);
+            check_what(what, names, is_untold, findings);
         }
     }
 }
 
 /// Checks that the servers and classes of a block exist.
-fn check_what(what: &WhatDocument<'_>, names: &KnownNames<'_>, findings: &mut Findings) {
+fn check_what(
+    what: &WhatDocument<'_>,
+    names: &KnownNames<'_>,
+    is_untold: bool,
+    findings: &mut Findings,
+) {
     for server in &what.servers {
         names.check_server(server, findings);
+    }
+    if is_untold {
+        return;
     }
     let about = what.what.servers.iter().flatten();
     let about: Vec<&str> = about.map(|server| &**server).collect();

@@ -125,6 +125,10 @@ impl Difference {
         let mut things: BTreeMap<EntryKey, Vec<Asked>> = BTreeMap::new();
         for asked in universe.asked {
             let server = &asked.target.server;
+            if comparison.is_given_up() {
+                unknown.insert(server.to_string(), "it takes too long".to_owned());
+                break;
+            }
             for (name, given) in &given {
                 match comparison.changes(&asked.target, given.as_ref()) {
                     Ok(changes) => {

@@ -8,6 +8,7 @@
 mod assignment;
 mod belonging;
 mod block;
+mod budget;
 mod effects;
 mod expression;
 mod methods;
@@ -27,6 +28,7 @@ use effects::{Blocks, EffectName};
 use why::WhyDocument;
 
 pub(super) use block::error_at_start;
+pub(super) use budget::Budget;
 pub(super) use expression::span_at;
 pub(super) use methods::method_fault;
 pub(super) use signs::{Sign, alternatives, comparison, regex};
@@ -91,7 +93,7 @@ impl RuleDocument<'_> {
 
 impl<'n> PolicyDocument<'n> {
     /// Decodes one file's tree. An empty file has no rules.
-    pub(super) fn read(root: &'n Node, cel_bytes_max: usize, findings: &mut Findings) -> Self {
+    pub(super) fn read(root: &'n Node, budget: &mut Budget, findings: &mut Findings) -> Self {
         if root.data == Data::Null {
             return PolicyDocument::default();
         }
@@ -106,7 +108,7 @@ impl<'n> PolicyDocument<'n> {
             .unwrap_or_default();
         let rules = fields
             .node_of("rules")
-            .map(|node| read_rules(node, cel_bytes_max, findings));
+            .map(|node| read_rules(node, budget, findings));
         fields.optional("silence", findings, silenced);
         fields.finish(findings);
         PolicyDocument {
@@ -184,7 +186,7 @@ fn entries<'n>(
 /// No rules at all is a valid policy: it denies everything.
 fn read_rules<'n>(
     node: &'n Node,
-    cel_bytes_max: usize,
+    budget: &mut Budget,
     findings: &mut Findings,
 ) -> Vec<RuleDocument<'n>> {
     if node.data == Data::List(Vec::new()) {
@@ -192,7 +194,10 @@ fn read_rules<'n>(
     }
     let mut rules = Vec::new();
     list(node, findings, |node, findings| {
-        rules.extend(read_rule(node, cel_bytes_max, findings));
+        // Compiling the others would take what is not there.
+        if !budget.is_spent {
+            rules.extend(read_rule(node, budget, findings));
+        }
         Some(())
     });
     rules
@@ -200,7 +205,7 @@ fn read_rules<'n>(
 
 fn read_rule<'n>(
     node: &'n Node,
-    cel_bytes_max: usize,
+    budget: &mut Budget,
     findings: &mut Findings,
 ) -> Option<RuleDocument<'n>> {
     let mut fields = Fields::open(node, "a rule", findings)?;
@@ -217,7 +222,7 @@ fn read_rule<'n>(
     let why = fields.node_of("why");
     let why = why.and_then(|node| why::read_why(node, findings));
     let condition = fields.optional("if", findings, |node, findings| {
-        expression::read(node, cel_bytes_max, findings)
+        expression::read(node, budget, findings)
     });
     let blocks = Blocks {
         needs: fields.node_of("needs"),

@@ -2,6 +2,7 @@
 
 mod error;
 mod expand;
+mod inside;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,16 @@ use crate::yaml::Source;
 use error::{BYTES_MAX, FILES_MAX};
 use expand::{here_if_empty, is_named_as_policy};
 
+/// Whose files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The operator's, whose links may lead anywhere.
+    Operator,
+    /// A team's. Its links may not lead out of the folder of its files: what is wrong with a file is
+    /// shown, and a team must not choose of which.
+    Team,
+}
+
 /// Reads the file at `path`, or every `*.yaml` and `*.yml` file in that directory, or every file
 /// that matches it as a glob, in the order of their paths. The tests of a policy (see
 /// [`read_tests`]) are not included.
@@ -22,6 +33,14 @@ use expand::{here_if_empty, is_named_as_policy};
 /// If there is no file, or one cannot be read: a policy is read entirely or not at all. A dangling
 /// link, a pipe or a directory with such a name counts as unreadable.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
+    read_of(Owner::Operator, path)
+}
+
+/// The same for the files of an owner.
+///
+/// # Errors
+/// Likewise, and if a team's file is none of its folder, or its files are too large.
+pub fn read_of(owner: Owner, path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     let paths = policy_paths(path)?;
     if paths.is_empty() {
         let is_directory = matches!(PolicyPath::of(path)?, PolicyPath::Directory);
@@ -31,7 +50,7 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
             ReadPolicyError::Missing(path.to_owned())
         });
     }
-    read_all(&paths)
+    read_paths(owner, path, &paths)
 }
 
 /// Reads the tests of the policy at `path`, in the order of their paths: for a single file
@@ -41,7 +60,26 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
 /// # Errors
 /// If one cannot be read.
 pub fn read_tests(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
-    read_all(&test_paths(path)?)
+    read_tests_of(Owner::Operator, path)
+}
+
+/// The same for the tests of an owner.
+///
+/// # Errors
+/// Likewise, and if a team's file is none of its folder, or its files are too large.
+pub fn read_tests_of(owner: Owner, path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
+    read_paths(owner, path, &test_paths(path)?)
+}
+
+fn read_paths(
+    owner: Owner,
+    path: &Path,
+    paths: &[PathBuf],
+) -> Result<Vec<Source>, ReadPolicyError> {
+    match owner {
+        Owner::Operator => read_all(paths),
+        Owner::Team => inside::read(&PolicyPath::folder(path)?, paths),
+    }
 }
 
 /// The files in directories below the one at `path` that [`read`] does not read, if it is one: a
@@ -80,10 +118,10 @@ pub(super) struct PolicyFiles {
 pub(super) type Sources = Result<PolicyFiles, ReadPolicyError>;
 
 /// Reads the files of the policy at `path`, and its tests.
-pub(super) fn read_files(path: &Path) -> Sources {
+pub(super) fn read_files(owner: Owner, path: &Path) -> Sources {
     Ok(PolicyFiles {
-        policy: read(path)?,
-        tests: read_tests(path)?,
+        policy: read_of(owner, path)?,
+        tests: read_tests_of(owner, path)?,
     })
 }
 
@@ -117,6 +155,16 @@ impl PolicyPath {
             None if expand::is_glob(path) => Ok(PolicyPath::Glob),
             None => Err(ReadPolicyError::Missing(path.to_owned())),
         }
+    }
+
+    /// The directory that all files of a path are in: of a glob, the part before its first sign.
+    fn folder(path: &Path) -> Result<PathBuf, ReadPolicyError> {
+        let folder = match PolicyPath::of(path)? {
+            PolicyPath::File => path.parent().map(Path::to_owned).unwrap_or_default(),
+            PolicyPath::Directory => path.to_owned(),
+            PolicyPath::Glob => expand::plain_folder(path),
+        };
+        Ok(here_if_empty(&folder).to_owned())
     }
 }
 

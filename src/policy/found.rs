@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::{PolicyFiles, ReadPolicyError, Sources, read_files};
+use super::files::{Owner, PolicyFiles, ReadPolicyError, Sources, read_files};
 use super::teams::PolicyPlaces;
 
 /// The files of one owner, or why they cannot be read.
@@ -26,12 +26,12 @@ impl FoundPolicy {
         Self::read_by(places, read_files)
     }
 
-    pub(super) fn read_by(places: &PolicyPlaces, read: impl Fn(&Path) -> Sources) -> Self {
-        let found = |path: &Path| read(path).map(Arc::new).map_err(Arc::new);
+    pub(super) fn read_by(places: &PolicyPlaces, read: impl Fn(Owner, &Path) -> Sources) -> Self {
+        let found = |owner, path: &Path| read(owner, path).map(Arc::new).map_err(Arc::new);
         let teams = places.teams.iter();
         FoundPolicy {
-            global: found(&places.path),
-            teams: teams.map(|team| found(&team.files)).collect(),
+            global: found(Owner::Operator, &places.path),
+            teams: teams.map(|team| found(Owner::Team, &team.files)).collect(),
         }
     }
 

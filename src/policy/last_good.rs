@@ -4,6 +4,7 @@
 //! form and a digest of what follows. A file that is not exactly as this process would have written it
 //! for this policy is never used.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::files::PolicyFiles;
-use super::settle::{Good, GoodFiles};
+use super::good::{Good, GoodFiles, GoodTeam, Grant};
 use super::teams::LastGoodSettings;
 use crate::file;
 use crate::yaml::Source;
@@ -25,9 +26,13 @@ use crate::yaml::Source;
 /// The name of the file.
 const NAME: &str = "last-good-policy";
 /// How the first line begins; the number is the version of the form.
-const HEAD: &str = "mcp-authz last-good-policy 1 sha256:";
+const HEAD: &str = "mcp-authz last-good-policy 2 sha256:";
+/// How the first line of every version begins.
+const HEAD_OF_ALL: &str = "mcp-authz last-good-policy ";
 /// The largest file that is written or read.
 const BYTES_MAX: u64 = 256 << 20;
+/// What is said of a file without its end.
+const CUT: &str = "it is cut short";
 /// How far the clock of the writer may have been ahead.
 const AHEAD_MAX: Duration = Duration::from_mins(5);
 
@@ -39,13 +44,43 @@ pub(super) struct LastGood {
     policy: String,
 }
 
+/// Why parts of what is kept are too old to be used.
+#[derive(Debug, Default)]
+pub(super) struct TooOld {
+    global: Option<String>,
+    /// By the name of the team.
+    teams: BTreeMap<String, String>,
+}
+
+impl TooOld {
+    /// Logs what could have been of use: `None` for the global files, or the name of a team.
+    pub(super) fn tell(&self, of: Option<&str>) {
+        let (whose, fault) = match of {
+            None => ("policy".to_owned(), self.global.as_ref()),
+            Some(team) => (format!("rules of the team `{team}`"), self.teams.get(team)),
+        };
+        if let Some(fault) = fault {
+            tracing::warn!("the last good {whose} could not be used: {fault}");
+        }
+    }
+}
+
 /// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
     policy: String,
     global: Option<KeptFiles>,
-    teams: Vec<(String, KeptFiles)>,
+    teams: Vec<KeptTeam>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptTeam {
+    name: String,
+    /// What was delegated to it.
+    grant: Grant,
+    files: KeptFiles,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,10 +102,14 @@ impl LastGood {
         }
     }
 
-    /// The same, with what may still be used of it. Logs what may not.
-    pub(super) fn open(settings: LastGoodSettings, policy: &Path, now: Timestamp) -> (Self, Good) {
+    /// The same, with what may still be used of it, and what is too old. Logs what is spoilt.
+    pub(super) fn open(
+        settings: LastGoodSettings,
+        policy: &Path,
+        now: Timestamp,
+    ) -> (Self, Good, TooOld) {
         let last_good = LastGood::at(settings, policy);
-        let good = match last_good.read() {
+        let (good, too_old) = match last_good.read() {
             Ok(kept) => last_good.usable(kept, now),
             Err(why) => {
                 let path = last_good.path();
@@ -78,35 +117,35 @@ impl LastGood {
                     "the last good policy in `{}` is not used: {why}",
                     path.display()
                 );
-                Good::default()
+                (Good::default(), TooOld::default())
             }
         };
-        (last_good, good)
+        (last_good, good, too_old)
     }
 
     fn path(&self) -> PathBuf {
         self.settings.dir.join(NAME)
     }
 
-    /// What is not too old.
-    fn usable(&self, kept: Option<Kept>, now: Timestamp) -> Good {
-        let mut good = Good::default();
-        let Some(kept) = kept else { return good };
-        let is_usable = |whose: &str, files: &KeptFiles| {
-            let fault = self.too_old(files.confirmed, now);
-            if let Some(fault) = &fault {
-                tracing::warn!("the last good {whose} could not be used: {fault}");
-            }
-            fault.is_none()
+    /// What is not too old, and what is.
+    fn usable(&self, kept: Option<Kept>, now: Timestamp) -> (Good, TooOld) {
+        let (mut good, mut too_old) = (Good::default(), TooOld::default());
+        let Some(kept) = kept else {
+            return (good, too_old);
         };
-        let global = kept.global.filter(|files| is_usable("policy", files));
-        good.global = global.map(KeptFiles::into_good);
-        for (team, files) in kept.teams {
-            if is_usable(&format!("rules of the team `{team}`"), &files) {
-                good.teams.insert(team, files.into_good());
+        if let Some(files) = kept.global {
+            too_old.global = self.too_old(files.confirmed, now);
+            good.global = Some(files.into_good()).filter(|_| too_old.global.is_none());
+        }
+        for KeptTeam { name, grant, files } in kept.teams {
+            if let Some(fault) = self.too_old(files.confirmed, now) {
+                too_old.teams.insert(name, fault);
+            } else {
+                let last = files.into_good();
+                good.teams.insert(name, GoodTeam { grant, last });
             }
         }
-        good
+        (good, too_old)
     }
 
     fn too_old(&self, confirmed: Timestamp, now: Timestamp) -> Option<String> {
@@ -161,19 +200,58 @@ impl LastGood {
             .join(format!(".{NAME}.{}", std::process::id()))
     }
 
-    /// Replaces the file.
+    /// Replaces the file. Where that fails, an older one is removed: it may allow what was taken back
+    /// since.
     pub(super) fn save(&self, good: &Good) -> Result<(), String> {
-        let teams = good.teams.iter();
+        let teams = good.teams.iter().map(|(name, team)| KeptTeam {
+            name: name.clone(),
+            grant: team.grant.clone(),
+            files: KeptFiles::of(&team.last),
+        });
         let kept = Kept {
             policy: self.policy.clone(),
             global: good.global.as_ref().map(KeptFiles::of),
-            teams: teams
-                .map(|(team, files)| (team.clone(), KeptFiles::of(files)))
-                .collect(),
+            teams: teams.collect(),
         };
-        let text = encode(&kept)?;
-        self.put(&text)
-            .map_err(|error| format!("cannot write `{}`: {error}", self.path().display()))
+        let put = encode(&kept)
+            .and_then(|text| self.put(&text).map_err(|error| error.to_string()))
+            .map_err(|error| format!("cannot write `{}`: {error}", self.path().display()));
+        let Err(error) = put else { return Ok(()) };
+        match self.remove_older(&kept) {
+            Ok(()) => Err(error),
+            Err(stays) => Err(format!(
+                "{error}; the older one is still there, and a start may begin with it: {stays}"
+            )),
+        }
+    }
+
+    /// Removes what is there, unless it is the same but for its age. Takes no room on the disk.
+    fn remove_older(&self, kept: &Kept) -> io::Result<()> {
+        let path = self.path();
+        let there = file::read_text(&path, BYTES_MAX).ok();
+        let there = there.and_then(|text| decode(&text).ok());
+        if there.is_some_and(|there| there.is_same(kept)) {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(());
+            }
+            Err(error) => {
+                // The file may be writable where its directory is not.
+                let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+                let emptied = || OpenOptions::new().write(true).truncate(true).open(&path);
+                let emptied = is_file.then(emptied).and_then(Result::ok).ok_or(error)?;
+                emptied.sync_all()?;
+            }
+            Ok(()) => {}
+        }
+        File::open(&self.settings.dir)?.sync_all()
     }
 
     fn put(&self, text: &str) -> io::Result<()> {
@@ -221,14 +299,25 @@ fn encode(kept: &Kept) -> Result<String, String> {
 }
 
 fn decode(text: &str) -> Result<Kept, String> {
-    let not_ours = "it is not of this version of mcp-authz, or no last good policy at all";
-    let rest = text.strip_prefix(HEAD).ok_or(not_ours)?;
-    let (digest, body) = rest.split_once('\n').ok_or(not_ours)?;
-    let body = body.strip_suffix('\n').unwrap_or(body);
+    let Some(rest) = text.strip_prefix(HEAD) else {
+        let why = if text.starts_with(HEAD_OF_ALL) && text.contains('\n') {
+            "it is of another version of mcp-authz"
+        } else if text.is_empty() {
+            "it is empty"
+        } else if HEAD.starts_with(text) || text.starts_with(HEAD_OF_ALL) {
+            CUT
+        } else {
+            "it is no last good policy"
+        };
+        return Err(why.to_owned());
+    };
+    let whole = rest.split_once('\n');
+    let whole = whole.and_then(|(digest, body)| Some((digest, body.strip_suffix('\n')?)));
+    let (digest, body) = whole.ok_or(CUT)?;
     if digest != digest_of(body) {
         return Err("its content is not what was written: the digest differs".to_owned());
     }
-    serde_json::from_str(body).map_err(|error| format!("{not_ours}: {error}"))
+    serde_json::from_str(body).map_err(|error| format!("it is no last good policy: {error}"))
 }
 
 fn digest_of(body: &str) -> String {
@@ -239,6 +328,33 @@ fn digest_of(body: &str) -> String {
         let _ok = write!(text, "{byte:02x}");
     }
     text
+}
+
+impl Kept {
+    /// Whether both are the same files, whenever they were confirmed.
+    fn is_same(&self, other: &Kept) -> bool {
+        let Kept {
+            policy,
+            global,
+            teams,
+        } = self;
+        let is_same = |one: &KeptFiles, other: &KeptFiles| {
+            one.policy == other.policy && one.tests == other.tests
+        };
+        let is_same_global = match (global, &other.global) {
+            (Some(one), Some(other)) => is_same(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        *policy == other.policy
+            && is_same_global
+            && teams.len() == other.teams.len()
+            && teams.iter().zip(&other.teams).all(|(one, other)| {
+                one.name == other.name
+                    && one.grant == other.grant
+                    && is_same(&one.files, &other.files)
+            })
+    }
 }
 
 impl KeptFiles {

@@ -18,6 +18,8 @@ pub struct Layer<'f> {
     pub team: Option<&'f TeamSettings>,
     /// The files; none: there are none that can be used.
     pub files: Option<&'f [Source]>,
+    /// Where there are none: the files that were the team's last, for the names of its classes.
+    pub last: Option<&'f [Source]>,
 }
 
 impl<'f> Layer<'f> {
@@ -27,6 +29,7 @@ impl<'f> Layer<'f> {
         Layer {
             team: None,
             files: Some(files),
+            last: None,
         }
     }
 
@@ -36,11 +39,27 @@ impl<'f> Layer<'f> {
         Layer {
             team: Some(team),
             files,
+            last: None,
+        }
+    }
+
+    /// A team whose servers deny everything. Rules of others may name the classes in its last files.
+    #[must_use]
+    pub fn denied(team: &'f TeamSettings, last: Option<&'f [Source]>) -> Self {
+        Layer {
+            team: Some(team),
+            files: None,
+            last,
         }
     }
 
     pub(super) fn sources(&self) -> &'f [Source] {
         self.files.unwrap_or_default()
+    }
+
+    /// The files, or those that were the team's last.
+    pub(super) fn known(&self) -> &'f [Source] {
+        self.files.or(self.last).unwrap_or_default()
     }
 
     /// The rule that stands for the rules of a team that has no usable files.
@@ -65,6 +84,13 @@ impl<'f> Layer<'f> {
             about: About::default(),
         })
     }
+}
+
+/// Refuses a file that is one of a team and of somebody else.
+pub(super) fn refuse_shared(file: SourceId, team: &TeamSettings, findings: &mut Findings) {
+    let message = format!("the file is one of the team `{}` too", team.name);
+    let help = "`policy` and `policies` have to name different files";
+    findings.error_at(file, 0..0, message, help);
 }
 
 /// The findings in files of several owners.
@@ -94,7 +120,8 @@ impl LayerFindings {
     }
 
     /// The findings in the files of a team, or in the global ones.
-    pub(super) fn of(&self, team: Option<&TeamSettings>) -> Findings {
+    #[must_use]
+    pub fn of(&self, team: Option<&TeamSettings>) -> Findings {
         let name = team.map(|team| &team.name);
         let is_own = |id: SourceId| {
             let mut owners = self.owners.iter();

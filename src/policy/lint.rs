@@ -13,6 +13,7 @@ mod cover;
 mod declared;
 mod empty_classes;
 mod names;
+mod owners;
 mod proofs;
 mod reach;
 mod samples;
@@ -39,7 +40,7 @@ use super::silence::{
 use super::teams::TeamSettings;
 use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
-use context::{Lint, places, tables};
+use context::{Lint, owners, places, tables};
 
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
@@ -67,6 +68,7 @@ pub fn lint_layers(layers: &[Layer<'_>], policy: &Policy, context: &LintContext<
         places: places(&trees),
         tables: tables(&trees),
         untold: untold(layers),
+        owners: owners(&trees),
         findings,
     };
     lint.look_at_rules();
@@ -102,6 +104,7 @@ impl Lint<'_> {
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
             self.look_at_empty_classes(rule);
+            self.look_at_owners(rule);
             self.look_at_name_tests(rule);
             self.look_at_issuers(rule);
             self.look_at_peers(rule);

@@ -11,8 +11,13 @@
 //! | a global file or test, because of a team's change | the team |
 //! | a global file or test, whatever the team's change | the global files, for all of them |
 //! | a team's test, because of a global change | nobody: it is reported |
+//! | a team's test, and no earlier files tell whose change it is | nobody: it is reported |
+//!
+//! A global file with an unknown class is a team's fault only if the team's last files had that class.
+//! A candidate is a draft of the operator, so what is wrong with it is never a team's fault.
 
-use std::collections::BTreeMap;
+mod choice;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,51 +26,15 @@ use jiff::Timestamp;
 use super::compile::compile_layers;
 use super::context::CompileContext;
 use super::files::PolicyFiles;
-use super::found::{FoundFiles, FoundPolicy};
-use super::layer::{Layer, LayerFindings};
+use super::found::FoundPolicy;
+use super::good::{Good, GoodFiles, GoodTeam, Grant};
+use super::layer::{Layer, LayerFindings, refuse_shared};
 use super::load_error::LoadPolicyError;
-use super::teams::{OnError, PolicyPlaces, TeamSettings};
+use super::teams::{PolicyPlaces, TeamSettings, TeamState};
 use super::testing::Suite;
 use crate::authz::Policy;
 use crate::yaml::{Findings, Severity};
-
-/// Files that were in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GoodFiles {
-    pub(super) files: Arc<PolicyFiles>,
-    /// When they were last known to be what the operator or the team wanted.
-    pub(super) confirmed: Timestamp,
-}
-
-/// The files of each owner that were in force last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Good {
-    pub(super) global: Option<GoodFiles>,
-    pub(super) teams: BTreeMap<String, GoodFiles>,
-}
-
-/// What is in force of a team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TeamState {
-    /// Its files.
-    InForce,
-    /// Its last good files.
-    LastGood,
-    /// Nothing: its servers deny everything.
-    Denied,
-}
-
-impl TeamState {
-    /// Its name for operators.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            TeamState::InForce => "in_force",
-            TeamState::LastGood => "last_good",
-            TeamState::Denied => "denied",
-        }
-    }
-}
+use choice::{Choice, layers};
 
 /// What came into force.
 #[derive(Debug)]
@@ -82,6 +51,8 @@ pub(super) struct Settled {
 pub(super) struct SettledTeam {
     pub(super) name: String,
     pub(super) state: TeamState,
+    /// Whether it has last good rules which do not count, because something else was granted then.
+    pub(super) is_regranted: bool,
     /// Why its files that were found are not in force.
     pub(super) refused: Option<LoadPolicyError>,
     /// The tests that fail although its files are in force.
@@ -130,6 +101,9 @@ impl Settling<'_> {
             Err(LoadPolicyError::Replaced) => Err(LoadPolicyError::Replaced),
             Err(error) => {
                 tracing::error!("the last good policy cannot be used either: {error}");
+                for line in error.lines() {
+                    tracing::error!("of the last good policy: {line}");
+                }
                 Err(global)
             }
         }
@@ -142,6 +116,7 @@ impl Settling<'_> {
         found: &FoundPolicy,
         good: &Good,
     ) -> Result<Settled, LoadPolicyError> {
+        files_apart(global, found, &self.places.teams)?;
         let tests = [Layer::global(&global.tests)];
         let suite = Suite::read_layers(&tests, &self.context.samples());
         let suite = suite.map_err(LoadPolicyError::Invalid)?;
@@ -167,8 +142,9 @@ impl Settling<'_> {
         }
     }
 
-    /// Refuses the changes by which a global file becomes wrong, such as the removal of a class that
-    /// one of its rules names. Whether there were any.
+    /// Refuses the changes by which a global file becomes wrong: the removal of a class that one of its
+    /// rules names. Whether there were any. A team of which no earlier files are known has removed
+    /// nothing.
     fn refuse_breaking(
         &self,
         global: &Arc<PolicyFiles>,
@@ -177,7 +153,8 @@ impl Settling<'_> {
     ) -> bool {
         let errors = findings.of(None).count(Severity::Error);
         for at in 0..teams.len() {
-            if !teams.get(at).is_some_and(Choice::is_changed) {
+            let has_changed = |choice: &Choice<'_>| choice.is_changed() && choice.last.is_some();
+            if self.places.is_candidate || !teams.get(at).is_some_and(has_changed) {
                 continue;
             }
             let without: Vec<Choice<'_>> = (0..)
@@ -224,13 +201,21 @@ impl Settling<'_> {
                 Ok(own) => self.run(&own, policy, |_| true)?,
                 Err(wrong) => wrong,
             };
-            if !choice.is_changed() {
+            // Nobody knows what the team has changed where no earlier files are known. Its own tests do
+            // not deny its servers then: it may be the operator who has changed something.
+            let mut against = Findings::new();
+            if choice.is_changed() && !self.places.is_candidate {
+                against.absorb(global);
+            } else {
                 failing.absorb(global);
+            }
+            if choice.is_changed() && choice.last.is_some() {
+                against.absorb(own);
+            } else {
                 choice.tests = Some(own).filter(Findings::has_errors);
-            } else if global.has_errors() || own.has_errors() {
-                let mut both = global;
-                both.absorb(own);
-                choice.refuse(LoadPolicyError::Tests(both));
+            }
+            if against.has_errors() {
+                choice.refuse(LoadPolicyError::Tests(against));
                 is_refused = true;
             }
         }
@@ -254,20 +239,24 @@ impl Settling<'_> {
 
     fn settled(&self, policy: Policy, teams: Vec<Choice<'_>>, good: &Good) -> Settled {
         let mut good = good.clone();
-        let configured = |name: &String, _: &mut GoodFiles| {
+        let configured = |name: &String, _: &mut GoodTeam| {
             let mut teams = self.places.teams.iter();
             teams.any(|team| team.name == *name)
         };
         good.teams.retain(configured);
         for choice in &teams {
             if let (TeamState::InForce, Some(files)) = (choice.state(), &choice.files) {
-                let files = self.confirmed(files);
-                good.teams.insert(choice.team.name.clone(), files);
+                let team = GoodTeam {
+                    grant: Grant::of(choice.team),
+                    last: self.confirmed(files),
+                };
+                good.teams.insert(choice.team.name.clone(), team);
             }
         }
         let teams = teams.into_iter().map(|choice| SettledTeam {
             name: choice.team.name.clone(),
             state: choice.state(),
+            is_regranted: choice.last.is_some() && choice.good.is_none(),
             refused: choice.refused,
             tests: choice.tests,
         });
@@ -287,88 +276,27 @@ impl Settling<'_> {
     }
 }
 
-/// Which files of a team are tried.
-struct Choice<'c> {
-    team: &'c TeamSettings,
-    /// What is tried now; none: its servers deny everything.
-    files: Option<Arc<PolicyFiles>>,
-    /// Its last good files.
-    good: Option<Arc<PolicyFiles>>,
-    /// Why the files that were found are not tried any more.
-    refused: Option<LoadPolicyError>,
-    tests: Option<Findings>,
-}
-
-impl<'c> Choice<'c> {
-    fn first(team: &'c TeamSettings, found: &FoundFiles, good: &Good) -> Self {
-        let good = good.teams.get(&team.name);
-        let mut choice = Choice {
-            team,
-            files: None,
-            good: good.map(|good| Arc::clone(&good.files)),
-            refused: None,
-            tests: None,
-        };
-        match found {
-            Ok(files) => choice.files = Some(Arc::clone(files)),
-            Err(error) => choice.refuse(LoadPolicyError::Read(Arc::clone(error))),
-        }
-        choice
-    }
-
-    /// What is tried where the files that are tried now are refused.
-    fn next(&self) -> Option<Arc<PolicyFiles>> {
-        let keeps = self.team.on_error == OnError::Keep && self.refused.is_none();
-        let good = self.good.clone().filter(|_| keeps);
-        good.filter(|good| self.files.as_ref() != Some(good))
-    }
-
-    fn refuse(&mut self, error: LoadPolicyError) {
-        self.files = self.next();
-        self.refused.get_or_insert(error);
-    }
-
-    /// Whether the files that are tried are others than were in force.
-    fn is_changed(&self) -> bool {
-        self.files.is_some() && self.files != self.good
-    }
-
-    fn state(&self) -> TeamState {
-        match (&self.files, &self.refused) {
-            (None, _) => TeamState::Denied,
-            (Some(_), Some(_)) => TeamState::LastGood,
-            (Some(_), None) => TeamState::InForce,
+/// Refuses global files that are those of a team too, which would not be confined at all. The team
+/// cannot be at fault: once its files are refused, nobody else would notice.
+fn files_apart(
+    global: &PolicyFiles,
+    found: &FoundPolicy,
+    teams: &[TeamSettings],
+) -> Result<(), LoadPolicyError> {
+    let mut findings = Findings::new();
+    for (team, files) in teams.iter().zip(&found.teams) {
+        let files = files.as_ref().map_or(&[][..], |files| &files.policy);
+        for source in files {
+            if global.policy.iter().any(|own| own.name == source.name) {
+                let id = findings.add_source(source.clone());
+                refuse_shared(id, team, &mut findings);
+            }
         }
     }
-
-    /// The same files.
-    fn again(&self) -> Choice<'c> {
-        Choice {
-            team: self.team,
-            files: self.files.clone(),
-            good: self.good.clone(),
-            refused: None,
-            tests: None,
-        }
+    if findings.has_errors() {
+        return Err(LoadPolicyError::Invalid(findings));
     }
-
-    /// The files that are tried where a change is refused.
-    fn without_change(&self) -> Choice<'c> {
-        Choice {
-            files: self.next(),
-            ..self.again()
-        }
-    }
-}
-
-fn layers<'f>(global: &'f PolicyFiles, teams: &'f [Choice<'f>]) -> Vec<Layer<'f>> {
-    let teams = teams.iter().map(|choice| {
-        let files = choice.files.as_ref().map(|files| files.policy.as_slice());
-        Layer::of_team(choice.team, files)
-    });
-    std::iter::once(Layer::global(&global.policy))
-        .chain(teams)
-        .collect()
+    Ok(())
 }
 
 /// Refuses the files that have errors themselves. Whether there were any.

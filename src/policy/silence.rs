@@ -73,6 +73,9 @@ pub(super) const NEVER_ENFORCED: &str = "never-enforced";
 /// A test passes whatever the rules say.
 pub(super) const VACUOUS_TEST: &str = "vacuous-test";
 
+/// A global rule by class depends on a table that a team writes.
+pub(super) const TEAM_TABLE: &str = "team-table";
+
 /// Every lint of a policy.
 pub const LINTS: &[&str] = &[
     SHADOWED_RULE,
@@ -110,6 +113,7 @@ pub const LINTS: &[&str] = &[
     ABSENT_KEY,
     NEVER_ENFORCED,
     VACUOUS_TEST,
+    TEAM_TABLE,
 ];
 
 /// Reads `silence`: names of lints, all known.

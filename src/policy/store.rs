@@ -1,6 +1,7 @@
 //! The policy in force: compiled, tested, kept, and replaced as a whole.
 
 mod candidate;
+mod kept;
 mod status;
 
 use std::sync::atomic::AtomicBool;
@@ -13,10 +14,11 @@ use super::context::CompileContext;
 use super::difference::Surroundings;
 use super::files::ReadPolicyError;
 use super::found::{FoundPolicy, PolicyState};
-use super::last_good::LastGood;
+use super::good::Good;
+use super::last_good::{LastGood, TooOld};
 use super::load_error::LoadPolicyError;
-use super::settle::{Good, Settled, Settling};
-use super::teams::PolicyPlaces;
+use super::settle::{Settled, SettledTeam, Settling};
+use super::teams::{PolicyPlaces, TeamState};
 use super::testing::ToolDefaults;
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
@@ -51,6 +53,7 @@ struct Before {
     successes: u64,
     failures: u64,
     good: Good,
+    too_old: TooOld,
     teams: Vec<TeamStatus>,
 }
 
@@ -74,17 +77,21 @@ impl PolicyStore {
         });
         let mut before = Before::default();
         let last_good = places.last_good.clone().map(|settings| {
-            let (last_good, good) = LastGood::open(settings, &places.path, now);
+            let (last_good, good, too_old) = LastGood::open(settings, &places.path, now);
             before.good = good;
+            before.too_old = too_old;
             last_good
         });
         let kept = AtomicBool::new(false);
-        Self::first((places, context), found, last_good, before, now, &kept)
+        let store = Self::first((places, context), found, last_good, before, now, &kept)?;
+        store.keep();
+        Ok(store)
     }
 
     /// The policy, as its files were found, compiled against another configuration than that of
-    /// this store. Its reloads are counted on from those of this one, which stays as it is.
-    /// `is_replaced` is queried between tests.
+    /// this store. Its reloads are counted on from those of this one, which stays as it is, on disk
+    /// too: [`PolicyStore::keep`] is for when the new one comes into force. `is_replaced` is queried
+    /// between tests.
     ///
     /// # Errors
     /// When it cannot be used with that configuration, or is abandoned.
@@ -107,6 +114,7 @@ impl PolicyStore {
             successes: status.successes,
             failures: status.failures,
             good,
+            too_old: TooOld::default(),
             teams: status.teams,
         };
         let last_good = places.last_good.clone();
@@ -152,7 +160,12 @@ impl PolicyStore {
             is_replaced,
             now,
         };
-        let settled = settling.settle(&found, &before.good)?;
+        let settled = settling.settle(&found, &before.good);
+        let settled = settled.inspect_err(|_| before.too_old.tell(None))?;
+        let is_denied = |team: &&SettledTeam| team.state == TeamState::Denied;
+        for team in settled.teams.iter().filter(is_denied) {
+            before.too_old.tell(Some(&team.name));
+        }
         let mut status = ReloadStatus {
             revision: Arc::clone(settled.policy.revision()),
             applied: now,
@@ -174,7 +187,7 @@ impl PolicyStore {
             let confirmed = before.good.global.map(|last| last.confirmed);
             status.restore(&error, confirmed, now);
         }
-        let store = PolicyStore {
+        Ok(PolicyStore {
             hints: ArcSwap::new(Arc::clone(&context.hints)),
             defaults: ArcSwap::new(Arc::clone(&context.defaults)),
             places,
@@ -185,9 +198,7 @@ impl PolicyStore {
             good: Mutex::new(good),
             last_good,
             status: Mutex::new(status),
-        };
-        store.keep();
-        Ok(store)
+        })
     }
 
     /// What the policy is called in the configuration.
@@ -249,34 +260,6 @@ impl PolicyStore {
         has_changed
     }
 
-    /// Whether what is in force is kept on disk.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        self.last_good.is_some()
-    }
-
-    /// Notes that what is in force is still what its owners want, so that a later start may use it.
-    /// Files that cannot be used now are not noted.
-    pub fn confirm(&self, now: Timestamp) {
-        if self.last_good.is_none() {
-            return;
-        }
-        let status = self.status();
-        let mut good = self.good();
-        if status.failing.is_none()
-            && let Some(global) = &mut good.global
-        {
-            global.confirmed = now;
-        }
-        for team in status.teams.iter().filter(|team| team.failing.is_none()) {
-            if let Some(good) = good.teams.get_mut(&team.name) {
-                good.confirmed = now;
-            }
-        }
-        drop(good);
-        self.keep();
-    }
-
     /// Puts the files that were found into force, or keeps the current policy. A policy that is
     /// abandoned for a newer one is not reported: `is_replaced` is queried between tests.
     pub(super) fn take(
@@ -323,6 +306,9 @@ impl PolicyStore {
             refused,
             teams,
         } = settled;
+        // A policy that takes something back must not be followed by a start with the older one.
+        *self.good() = good;
+        self.keep();
         // It is in force before anybody is told.
         let revision = Arc::clone(policy.revision());
         self.current.store(Some(Arc::new(policy)));
@@ -341,11 +327,9 @@ impl PolicyStore {
             status.last_good.is_in_force = false;
             status.last_good.confirmed = None;
         }
-        *self.good() = good;
         let in_force = state_in_force(found, refused.as_ref());
         self.in_force.store(Arc::new(in_force));
         drop(status);
-        self.keep();
         match refused {
             None => Ok(()),
             Some(error) => {
@@ -362,21 +346,6 @@ impl PolicyStore {
         let mut status = self.locked();
         status.failures = status.failures.saturating_add(1);
         status.fail(lines, now);
-    }
-
-    /// Keeps on disk what is in force, for a start with files that cannot be used.
-    fn keep(&self) {
-        let Some(last_good) = &self.last_good else {
-            return;
-        };
-        let result = last_good.save(&self.good());
-        let mut status = self.locked();
-        if let Err(error) = &result
-            && status.last_good.failing.as_ref() != Some(error)
-        {
-            tracing::error!("the last good policy cannot be kept: {error}");
-        }
-        status.last_good.failing = result.err();
     }
 
     fn good(&self) -> MutexGuard<'_, Good> {

@@ -148,6 +148,29 @@ impl OnError {
     }
 }
 
+/// What is in force of a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TeamState {
+    /// Its files.
+    InForce,
+    /// Its last good files.
+    LastGood,
+    /// Nothing: its servers deny everything.
+    Denied,
+}
+
+impl TeamState {
+    /// Its name for operators.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            TeamState::InForce => "in_force",
+            TeamState::LastGood => "last_good",
+            TeamState::Denied => "denied",
+        }
+    }
+}
+
 /// Where the last good policy is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastGoodSettings {

@@ -8,13 +8,13 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::difference::{ReloadSummary, reload_summary};
-use super::files::{ReadPolicyError, Sources, read_files};
+use super::files::{Owner, ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
 use super::load_error::LoadPolicyError;
 use super::store::PolicyStore;
@@ -23,6 +23,9 @@ use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher
 
 /// How many ids of rules a log line has of each kind.
 const IDS_MAX: usize = 20;
+
+/// How long the changes of access may be counted.
+const COUNT_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -44,7 +47,7 @@ async fn watch_by(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
-    read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
+    read: impl Fn(Owner, &Path) -> Sources + Clone + Send + 'static,
 ) {
     let settled = Settled::at(store.opened.state());
     let looked = Looked::at(store.opened.clone());
@@ -70,7 +73,7 @@ struct WatchedPolicy<R> {
     taking: Option<Reload>,
 }
 
-impl<R: Fn(&Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
+impl<R: Fn(Owner, &Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
     type Seen = PolicyState;
     type Found = FoundPolicy;
 
@@ -156,7 +159,11 @@ impl Reload {
                     rules = store.snapshot().rules().len(),
                     "{fate}"
                 );
-                report_changes(&store, &replaced_policy, clock());
+                let (store, after) = (Arc::clone(&store), store.snapshot());
+                // Beside the reload, which a newer policy waits for.
+                let _beside = tokio::task::spawn_blocking(move || {
+                    report_changes(&store, [&replaced_policy, &after], clock(), &replaced);
+                });
             }
             if let Err(error) = taken {
                 report(&store, &error);
@@ -183,14 +190,20 @@ impl Reload {
 }
 
 /// Logs whose access has changed. The policy is in force already.
-fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
-    let after = store.snapshot();
+fn report_changes(
+    store: &PolicyStore,
+    [before, after]: [&Policy; 2],
+    now: jiff::Timestamp,
+    is_replaced: &Arc<AtomicBool>,
+) {
     if before.revision() == after.revision() {
         return;
     }
+    let is_replaced = Arc::clone(is_replaced);
+    let is_over = over(move || is_replaced.load(Ordering::Relaxed));
     let around = store.surroundings();
-    let changes = reload_summary([before, &after], [&around; 2], now);
-    log_changes(store.places.key(), [before, &after], &changes);
+    let changes = reload_summary([before, after], [&around; 2], now, Arc::clone(&is_over));
+    log_changes(store.places.key(), [before, after], &changes, is_over());
 }
 
 /// Logs whose access has changed from one store of a policy to the next, which another configuration
@@ -198,21 +211,35 @@ fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
 pub fn report_replaced(stores: [&PolicyStore; 2], now: jiff::Timestamp) {
     let [old, new] = stores.map(PolicyStore::snapshot);
     let [was, is] = stores.map(PolicyStore::surroundings);
-    let changes = reload_summary([&old, &new], [&was, &is], now);
+    let is_over = over(|| false);
+    let changes = reload_summary([&old, &new], [&was, &is], now, Arc::clone(&is_over));
     let is_same = old.revision() == new.revision() && changes.is_empty();
     if !is_same {
         let [_, store] = stores;
-        log_changes(store.places.key(), [&old, &new], &changes);
+        log_changes(store.places.key(), [&old, &new], &changes, is_over());
     }
 }
 
-fn log_changes(policy: &str, [before, after]: [&Policy; 2], changes: &ReloadSummary) {
+/// Says when counting takes too long, from now on, or is in vain.
+fn over(is_vain: impl Fn() -> bool + Send + Sync + 'static) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let begun = Instant::now();
+    Arc::new(move || is_vain() || begun.elapsed() > COUNT_TIME_MAX)
+}
+
+fn log_changes(
+    policy: &str,
+    [before, after]: [&Policy; 2],
+    changes: &ReloadSummary,
+    is_over: bool,
+) {
+    let given_up = "counting was given up, because it takes too long or a newer policy came";
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(
         policy,
         grown = %said(grown),
         shrunk = %said(shrunk),
+        unknown = (grown.is_none() && is_over).then_some(given_up),
         rules_added = %listed(&changes.added),
         rules_removed = %listed(&changes.removed),
         rules_changed = %listed(&changes.changed),

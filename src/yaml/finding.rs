@@ -165,6 +165,20 @@ impl Findings {
         some
     }
 
+    /// The findings that another set does not have.
+    #[must_use]
+    pub fn without(mut self, known: &Findings) -> Findings {
+        let known = known.to_lines();
+        let new: Vec<bool> = self
+            .findings
+            .iter()
+            .map(|one| !known.contains(&self.one_line(one)))
+            .collect();
+        let mut new = new.into_iter();
+        self.findings.retain(|_| new.next().unwrap_or(true));
+        self
+    }
+
     /// What a finding says, and whose file it is in.
     fn told(&self, finding: &Finding) -> String {
         match self.team(finding.source) {

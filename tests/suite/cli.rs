@@ -6,6 +6,7 @@ mod live;
 mod record;
 mod recorded;
 mod schema;
+mod teams;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -271,3 +271,80 @@ async fn the_candidate_is_never_kept() {
     let text = std::fs::read_to_string(home.path("state/last-good-policy")).unwrap();
     assert!(text.contains("allow-a") && !text.contains("allow-c"));
 }
+
+/// Rules of which each may decide by itself: their comparison takes minutes.
+fn star(changed: &str) -> String {
+    let mut text = "rules:\n".to_owned();
+    for at in 0..200 {
+        let effect = if at % 3 == 0 { "deny" } else { "allow" };
+        let group = if at % 50 == 0 { changed } else { "g" };
+        text.push_str(&format!(
+            "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: {{tools: \
+             ['*']}}}}\n"
+        ));
+    }
+    text
+}
+
+#[tokio::test]
+async fn telling_what_has_changed_holds_up_no_later_policy() {
+    let home = home();
+    home.write("team.yaml", &star("a"));
+    let running = home.ready().await;
+    home.rename_over("team.yaml", &star("b"));
+    running.logs.lines(": policy in force ", 2).await;
+    let begun = std::time::Instant::now();
+    home.rename_over(
+        "global.yaml",
+        "rules: [{id: stop, effect: deny, what: {servers: [notes]}}]\n",
+    );
+    running.logs.lines(": policy in force ", 3).await;
+    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
+    assert_eq!(running.check(call("y")).await.fact("rule"), "stop");
+    let line = running.logs.line(": access changed ").await;
+    assert!(
+        line.contains("grown=unknown") && line.contains("given up"),
+        "{line}"
+    );
+}
+
+/// What is wrong with a candidate is told as the candidate's, and not as a team's.
+#[tokio::test]
+async fn an_unknown_class_in_a_candidate_is_told() {
+    let home = home();
+    home.write(
+        "next.yaml",
+        "rules: [{id: n, effect: deny, what: {classes: [zz]}}]\n",
+    );
+    home.configure(
+        "policy: global.yaml",
+        "policy: global.yaml\ncandidate_policy: next.yaml",
+    );
+    let running = home.ready().await;
+    running.logs.line("unknown class `zz`").await;
+    let (_, state) = running.readyz().await;
+    let candidate = &state["details"]["candidate_policy"];
+    assert!(candidate["failing"].is_object(), "{candidate}");
+    assert_eq!(
+        metric(&running, "file_failing{file=\"candidate_policy\"}").await,
+        "1"
+    );
+    assert_eq!(
+        policy_detail(&running).await["teams"][0]["rules"],
+        "in_force"
+    );
+}
+
+/// The rules of other owners are no reason to forget a misspelt class.
+#[tokio::test]
+async fn a_start_with_an_unknown_class_in_a_global_rule_is_refused() {
+    let home = home();
+    home.write(
+        "global.yaml",
+        "rules: [{id: n, effect: deny, what: {classes: [destructve]}}]\n",
+    );
+    let (status, lines) = home.refused().await;
+    assert_eq!(status, 1, "{lines}");
+    assert!(lines.contains("unknown class `destructve`"), "{lines}");
+    assert!(!lines.contains("team `seven`"), "{lines}");
+}

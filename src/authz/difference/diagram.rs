@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use foldhash::{HashMap, HashMapExt};
 
+use super::give_up::GiveUp;
+
 /// A function of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Diagram(u32);
@@ -54,6 +56,9 @@ enum Operation {
     Minus,
 }
 
+/// How many steps are taken before it is asked again whether the result is wanted.
+const STEPS: u32 = 256;
+
 /// Every diagram of one comparison.
 #[derive(Debug)]
 pub(super) struct Diagrams {
@@ -63,6 +68,8 @@ pub(super) struct Diagrams {
     results: HashMap<(Operation, Diagram, Diagram), Diagram>,
     limit: usize,
     is_full: bool,
+    give_up: Option<GiveUp>,
+    steps: u32,
 }
 
 impl Diagrams {
@@ -79,7 +86,28 @@ impl Diagrams {
             results: HashMap::new(),
             limit: limit.min(usize::try_from(u32::MAX / 2).unwrap_or(usize::MAX)),
             is_full: false,
+            give_up: None,
+            steps: 0,
         }
+    }
+
+    /// Counts as full once this says that nobody wants the result any more.
+    pub(super) fn give_up_when(&mut self, give_up: GiveUp) {
+        self.give_up = Some(give_up);
+    }
+
+    /// Whether nobody wants the result any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.give_up.as_ref().is_some_and(|give_up| (give_up.0)())
+    }
+
+    /// Takes a step. Whether no more results can be computed.
+    fn is_over(&mut self) -> bool {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps.is_multiple_of(STEPS) {
+            self.is_full |= self.is_given_up();
+        }
+        self.is_full
     }
 
     /// Whether some result could not be computed.
@@ -156,7 +184,7 @@ impl Diagrams {
         if let Some(known) = shortcut(operation, one, other) {
             return known;
         }
-        if self.is_full {
+        if self.is_over() {
             return Diagram::NEVER;
         }
         let key = match operation {

@@ -40,6 +40,8 @@ pub(super) struct Traits {
     pub(super) reads_class: bool,
     /// Whether it reads the URI of the resource.
     pub(super) reads_uri: bool,
+    /// How much memory its patterns take, at most.
+    pub(super) pattern_bytes: usize,
 }
 
 /// The compiled constants, by the number of their node.
@@ -65,6 +67,7 @@ pub(super) fn check(program: &Program) -> Result<(Traits, Constants), Vec<Invali
             reads_device: false,
             reads_class: false,
             reads_uri: false,
+            pattern_bytes: 0,
         },
     };
     checker.refuse_constant(root);
@@ -295,7 +298,11 @@ impl<'p> Checker<'p> {
             return;
         };
         match Constant::compile(name, text) {
-            Ok(Some(constant)) => self.constants.push((last.id, constant)),
+            Ok(Some(constant)) => {
+                let bytes = &mut self.traits.pattern_bytes;
+                *bytes = bytes.saturating_add(constant.pattern_bytes());
+                self.constants.push((last.id, constant));
+            }
             Ok(None) => {}
             Err(error) => self.error(last, error.message, error.help),
         }

@@ -27,8 +27,8 @@ const PATTERN_CACHE_BYTES_MAX: usize = 256 << 10;
 /// The compiled last argument of a function.
 #[derive(Clone)]
 pub(super) enum Constant {
-    /// A regular expression.
-    Pattern(Regex),
+    /// A regular expression, and how much memory it takes, at most.
+    Pattern(Regex, usize),
     /// A network.
     Network(IpNet),
     /// A pattern over names.
@@ -39,6 +39,9 @@ pub(super) enum Constant {
 
 /// Its type in CEL, which only our functions accept.
 pub(super) static CONSTANT_TYPE: Type = Type::new_unspecified_type("@constant");
+
+/// What a small pattern takes.
+const PATTERN_BYTES_MIN: usize = 4 << 10;
 
 impl Constant {
     /// Compiles the last argument of a function, if the function takes a compiled one.
@@ -56,36 +59,63 @@ impl Constant {
                 let glob = glob.map_err(|error| InvalidExpression::new(error.to_string(), ""))?;
                 Some(Constant::Glob(glob))
             }
-            MATCHES => Some(Constant::Pattern(compile_pattern(text)?)),
+            MATCHES => {
+                let (pattern, bytes) = compile_pattern(text)?;
+                Some(Constant::Pattern(pattern, bytes))
+            }
             _ => None,
         })
     }
+
+    /// How much memory a regular expression takes, at most; other constants are about as large as
+    /// they are written.
+    pub(super) fn pattern_bytes(&self) -> usize {
+        match self {
+            Constant::Pattern(_, bytes) => *bytes,
+            Constant::Network(_) | Constant::Glob(_) | Constant::Operation(_) => 0,
+        }
+    }
 }
 
-fn compile_pattern(text: &str) -> Result<Regex, InvalidExpression> {
-    let pattern = RegexBuilder::new(text)
-        .size_limit(EXPRESSION_PATTERN_BYTES_MAX)
-        .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
-        .build();
-    pattern.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => InvalidExpression::new(
-            format!(
-                "`{text}` takes more than {} KiB once it is compiled",
-                EXPRESSION_PATTERN_BYTES_MAX >> 10
+/// Compiles a pattern, and finds how much memory it takes: no more than the first limit that it fits
+/// in. Those that it does not fit in end early, and take about as long together as the last one.
+fn compile_pattern(text: &str) -> Result<(Regex, usize), InvalidExpression> {
+    let build = |limit: usize| {
+        RegexBuilder::new(text)
+            .size_limit(limit)
+            .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
+            .build()
+    };
+    let mut limit = PATTERN_BYTES_MIN;
+    let pattern = loop {
+        match build(limit) {
+            Err(regex::Error::CompiledTooBig(_)) if limit < EXPRESSION_PATTERN_BYTES_MAX => {
+                limit = limit.saturating_mul(2).min(EXPRESSION_PATTERN_BYTES_MAX);
+            }
+            built => break built,
+        }
+    };
+    pattern
+        .map(|pattern| (pattern, limit))
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => InvalidExpression::new(
+                format!(
+                    "`{text}` takes more than {} KiB once it is compiled",
+                    EXPRESSION_PATTERN_BYTES_MAX >> 10
+                ),
+                "use fewer repetitions, or ASCII: `[0-9]` instead of `\\d`",
             ),
-            "use fewer repetitions, or ASCII: `[0-9]` instead of `\\d`",
-        ),
-        regex::Error::Syntax(_) | _ => InvalidExpression::new(
-            format!("`{text}` is not a regular expression"),
-            "RE2 syntax",
-        ),
-    })
+            regex::Error::Syntax(_) | _ => InvalidExpression::new(
+                format!("`{text}` is not a regular expression"),
+                "RE2 syntax",
+            ),
+        })
 }
 
 impl fmt::Debug for Constant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Constant::Pattern(pattern) => formatter.write_str(pattern.as_str()),
+            Constant::Pattern(pattern, _) => formatter.write_str(pattern.as_str()),
             Constant::Network(network) => fmt::Display::fmt(network, formatter),
             Constant::Glob(glob) => formatter.write_str(glob.as_str()),
             Constant::Operation(operation) => fmt::Debug::fmt(operation, formatter),

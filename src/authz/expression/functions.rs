@@ -51,7 +51,7 @@ fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
     };
     let text = text.inner();
     Ok(truth(match constant {
-        Constant::Pattern(pattern) => pattern.is_match(text),
+        Constant::Pattern(pattern, _) => pattern.is_match(text),
         Constant::Glob(glob) => glob.matches(text),
         Constant::Operation(_) => return Err(failure(MATCHES, "not a pattern")),
         Constant::Network(network) => {

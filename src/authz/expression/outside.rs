@@ -75,7 +75,7 @@ fn binary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exec
 fn operation_of(value: &dyn Val) -> Result<Operation, ExecutionError> {
     match value.downcast_ref::<Constant>() {
         Some(Constant::Operation(operation)) => Ok(*operation),
-        Some(Constant::Pattern(_) | Constant::Network(_) | Constant::Glob(_)) | None => {
+        Some(Constant::Pattern(_, _) | Constant::Network(_) | Constant::Glob(_)) | None => {
             Err(no_result("no operation"))
         }
     }

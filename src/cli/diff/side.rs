@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use crate::authz::Policy;
-use crate::cli::load::{self, PolicyTexts};
+use crate::cli::load::{self, Compiled, PolicyTexts};
 use crate::cli::outcome::Stop;
 use crate::config::Config;
 use crate::policy::difference::{RuleTexts, Surroundings};
 use crate::policy::{self, CompileContext};
-use crate::yaml::Source;
+use crate::yaml::{Findings, Source};
 
 /// One side.
 pub(super) struct Side {
     pub(super) name: String,
     pub(super) policy: Policy,
     pub(super) texts: RuleTexts,
+    /// The files, and what is wrong with those of teams.
+    pub(super) files: PolicyTexts,
+    pub(super) broken: Findings,
     pub(super) context: CompileContext,
     pub(super) around: Surroundings,
     pub(super) config: Config,
@@ -31,24 +34,25 @@ impl Side {
         rename: &dyn Fn(&str) -> String,
     ) -> Result<Self, Stop> {
         let (config, context) = load::context_of(text, base)?;
-        let mut texts = PolicyTexts::read(&config.policy_places(), policy::read)?;
-        texts.rename(rename);
-        Side::of_texts(name, &texts, config, context)
+        let mut files = PolicyTexts::read(&config.policy_places(), policy::read_of)?;
+        files.rename(rename);
+        Side::of_files(name, files, config, context)
     }
 
     /// These files under a configuration.
-    pub(super) fn of_texts(
+    pub(super) fn of_files(
         name: &str,
-        texts: &PolicyTexts,
+        mut files: PolicyTexts,
         config: Config,
         context: CompileContext,
     ) -> Result<Self, Stop> {
-        let policy = policy::compile_layers(&texts.layers(), &context);
-        let policy = policy.map_err(|findings| Stop::Findings(findings.into_findings()))?;
+        let Compiled { policy, broken } = files.compile(&context).map_err(Stop::Findings)?;
         Ok(Side {
             name: name.to_owned(),
             policy,
-            texts: texts.rules(),
+            texts: files.rules(),
+            files,
+            broken,
             around: load::surroundings(&config, &context)?,
             context,
             config,

@@ -7,7 +7,7 @@ use super::whole;
 use crate::cli::load::{self, PolicyTexts};
 use crate::cli::outcome::Stop;
 use crate::cli::revision;
-use crate::policy;
+use crate::policy::{self, Owner};
 
 /// What begins a revision of a git repository.
 const GIT: &str = "git:";
@@ -77,15 +77,17 @@ fn policies(config: &Path, old: &str, new: &str) -> Result<Sides, Stop> {
     let side = |place: &str| {
         let (config, context) = load::context(config)?;
         let sources = revision::read(place)?;
-        let texts = PolicyTexts::beside(sources, &config.policy_places(), policy::read)?;
-        Side::of_texts(place, &texts, config, context)
+        let files = PolicyTexts::beside(sources, &config.policy_places(), policy::read_of);
+        Side::of_files(place, files, config, context)
     };
     let sides = (side(old)?, side(new)?);
     let (mut not_compared, mut notes) = (Vec::new(), Vec::new());
     for team in sides.0.config.policy_places().teams {
         let texts = |place: &str| match revision::named(place) {
             Some(name) => revision::texts(name, &team.files),
-            None => policy::read(&team.files).ok().map(revision::plain),
+            None => policy::read_of(Owner::Team, &team.files)
+                .ok()
+                .map(revision::plain),
         };
         let name = &team.name;
         notes.push(format!(

@@ -52,7 +52,9 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<ExitCode, Stop> {
         Some(place) => revision::read(place)?,
         None => crate::policy::read(&places.path).map_err(|error| Stop::failed(&error))?,
     };
-    let policy = load::compile_beside(global, &places, &context)?;
+    let (compiled, texts) = load::compile_beside(global, &places, &context)?;
+    texts.tell(&compiled.broken);
+    let policy = compiled.policy;
     let around = load::surroundings(&config, &context)?;
     let found = find(id, asked.audit)?;
     tell_broken(&found.broken);

@@ -107,7 +107,7 @@ impl Known<'_> {
 
     fn class_fault(&self, test: &NameTest, what: Option<&What>) -> Option<(String, String)> {
         let is_about = |server: &str| what.is_none_or(|what| what.covers_server(server));
-        if self.names.lacks_classes_of(is_about) {
+        if self.names.are_untold(is_about) {
             return None;
         }
         let tables = self.names.classes.iter();
@@ -118,7 +118,10 @@ impl Known<'_> {
             .collect();
         known.push(UNCLASSIFIED);
         let selected = what.and_then(|what| what.classes.as_deref());
-        unknown("class", test, known).or_else(|| excluded("classes", test, selected))
+        let help = || self.names.class_help(&test.text, known.clone());
+        let fault = unknown("class", test, known.clone());
+        let fault = fault.map(|(message, _)| (message, help()));
+        fault.or_else(|| excluded("classes", test, selected))
     }
 
     fn server_fault(&self, test: &NameTest, what: Option<&What>) -> Option<(String, String)> {

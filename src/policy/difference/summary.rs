@@ -1,5 +1,7 @@
 //! What a reload says of the policy that it puts into force.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Difference, RuleChangeKind, Surroundings, rule_changes};
@@ -15,7 +17,7 @@ const NODES_MAX: usize = 400_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadSummary {
     /// How many changes let somebody do more, and how many less. Not known if there are too many
-    /// rules.
+    /// rules, or if it was given up.
     pub counts: Option<(usize, usize)>,
     /// The ids of rules that were added.
     pub added: Vec<String>,
@@ -34,13 +36,14 @@ impl ReloadSummary {
     }
 }
 
-/// Compares the policy in force with the one before. May take a second, so it is not for the path of
-/// a request.
+/// Compares the policy in force with the one before, until `is_over` says that it takes too long. May
+/// take a second, so it is not for the path of a request.
 #[must_use]
 pub fn reload_summary(
     policies: [&Policy; 2],
     around: [&Surroundings; 2],
     from: Timestamp,
+    is_over: Arc<dyn Fn() -> bool + Send + Sync>,
 ) -> ReloadSummary {
     let [old, new] = policies;
     let rules = rule_changes(old, new);
@@ -50,7 +53,7 @@ pub fn reload_summary(
     };
     let is_small = old.rules().len().max(new.rules().len()) <= RULES_MAX;
     let counts = is_small.then(|| {
-        let comparison = Comparison::within(old, new, from, NODES_MAX);
+        let comparison = Comparison::within(old, new, from, NODES_MAX).until(is_over);
         let difference = Difference::by(comparison, policies, around, &[]);
         difference.unknown.is_empty().then(|| difference.counts())
     });
@@ -59,5 +62,56 @@ pub fn reload_summary(
         added: of(RuleChangeKind::Added),
         removed: of(RuleChangeKind::Removed),
         changed: of(RuleChangeKind::Changed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::policy::{CompileContext, compile};
+    use crate::yaml::Source;
+
+    /// Rules of which each may decide by itself, and a few that differ.
+    fn star(count: usize, changed: &str) -> Policy {
+        let mut text = "rules:\n".to_owned();
+        for at in 0..count {
+            let effect = if at % 3 == 0 { "deny" } else { "allow" };
+            let group = if at % 50 == 0 { changed } else { "g" };
+            text.push_str(&format!(
+                "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: \
+                 {{servers: [s1]}}}}\n"
+            ));
+        }
+        let name = "p.yaml".to_owned();
+        compile(&[Source { name, text }], &CompileContext::default()).unwrap()
+    }
+
+    fn summary(
+        policies: [&Policy; 2],
+        is_over: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> ReloadSummary {
+        let now = Timestamp::from_second(1).unwrap();
+        let around = Surroundings::default();
+        reload_summary(policies, [&around; 2], now, Arc::new(is_over))
+    }
+
+    #[test]
+    fn counting_ends_when_nobody_wants_it_any_more() {
+        let (old, new) = (star(200, "a"), star(200, "b"));
+        let begun = Instant::now();
+        let time_max = Duration::from_millis(200);
+        let found = summary([&old, &new], move || begun.elapsed() > time_max);
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(found.counts, None);
+        assert_eq!(found.changed.len(), 4, "the rules are known all the same");
+        let (old, new) = (star(2, "a"), star(2, "b"));
+        assert!(summary([&old, &new], || false).counts.is_some());
+        assert_eq!(summary([&old, &new], || true).counts, None);
     }
 }

@@ -2,12 +2,18 @@
 
 use std::ops::Range;
 
+use super::budget::Budget;
 use crate::authz::{Expression, InvalidExpression};
 use crate::yaml::{Findings, Node, string};
 
 /// Reads and checks an expression.
-pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Option<Expression> {
+pub(super) fn read(
+    node: &Node,
+    budget: &mut Budget,
+    findings: &mut Findings,
+) -> Option<Expression> {
     let text = string(node, findings)?;
+    let bytes_max = budget.cel_bytes_max;
     if text.len() > bytes_max {
         let message = format!("the expression has {} bytes", text.len());
         findings.error(node, message, format!("`cel_bytes_max` is {bytes_max}"));
@@ -15,6 +21,11 @@ pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Op
     }
     match Expression::compile(&text) {
         Ok(expression) => {
+            if let Err(message) = budget.take(expression.bytes()) {
+                let help = "patterns such as `([a-z]{1,50}){1,20}` take the most; repeat less, or \
+                            write fewer";
+                findings.error(node, message, help);
+            }
             if let Some(error) = expression.dead() {
                 let span = span_of(error, &text, node, findings);
                 let (message, help) = (error.message.clone(), error.help.clone());

@@ -6,6 +6,8 @@ use crate::file::ReadError;
 
 /// The limit on the total bytes of a policy's files.
 pub(super) const BYTES_MAX: u64 = 64 << 20;
+/// The same for the files of a team, and for its tests: all of it is in memory several times.
+pub(super) const TEAM_BYTES_MAX: u64 = 8 << 20;
 /// The limit on the number of a policy's files.
 pub(super) const FILES_MAX: usize = 1000;
 
@@ -44,6 +46,21 @@ pub enum ReadPolicyError {
     /// The files are too many or too large for a policy.
     #[error("the policy has more than {FILES_MAX} files or {BYTES_MAX} bytes")]
     TooLarge,
+    /// The files of a team are too large.
+    #[error("the team's files have more than {TEAM_BYTES_MAX} bytes")]
+    TeamTooLarge,
+    /// The file of a team is a link that leads away from its files.
+    #[error(
+        "`{}` leads out of `{}`: a team's files must not be links to others",
+        path.display(),
+        folder.display()
+    )]
+    Outside {
+        /// The link.
+        path: PathBuf,
+        /// Where the team's files are.
+        folder: PathBuf,
+    },
 }
 
 impl ReadPolicyError {

@@ -39,6 +39,14 @@ pub(super) fn is_glob(path: &Path) -> bool {
     has_signs(path.as_os_str())
 }
 
+/// The part of a glob before its first sign, without the name of a file.
+pub(super) fn plain_folder(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts
+        .take_while(|part| !has_signs(part.as_os_str()))
+        .collect()
+}
+
 fn has_signs(text: &OsStr) -> bool {
     let bytes = text.as_encoded_bytes();
     bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))

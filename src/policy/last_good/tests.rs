@@ -149,7 +149,7 @@ fn what_was_not_written_by_this_process_for_this_policy_is_never_used() {
         }),
         ("of another version", |home| {
             let text = fs::read_to_string(home.kept()).unwrap();
-            fs::write(home.kept(), text.replace("policy 1 ", "policy 2 ")).unwrap();
+            fs::write(home.kept(), text.replace("policy 2 ", "policy 1 ")).unwrap();
         }),
         ("not its form", |home| {
             let body = "{}";
@@ -247,6 +247,129 @@ fn nothing_is_kept_without_a_place() {
     let found = FoundPolicy::read(&home.places());
     let context = CompileContext::default();
     let next = store.next(home.places(), context, found, at(2), &kept);
-    assert!(next.unwrap().is_kept());
+    let next = next.unwrap();
+    assert!(next.is_kept());
+    assert!(!home.kept().exists(), "it may still be refused");
+    next.keep();
     assert!(home.kept().exists(), "the configuration may say so later");
+}
+
+/// What was taken back since must not come back with a restart.
+#[test]
+fn an_older_one_is_removed_where_the_newer_cannot_be_written() {
+    let home = Home::new();
+    let store = home.open(1).unwrap();
+    // As on a full disk, nothing can be written beside it.
+    let full = home
+        .path("state")
+        .join(format!(".{NAME}.{}", std::process::id()));
+    fs::create_dir(&full).unwrap();
+    store.confirm(at(2));
+    assert!(home.kept().exists(), "only its age is another");
+    assert!(store.status().last_good.failing.is_some());
+    home.write("policy.yaml", "rules: [{id: stricter, effect: deny}]");
+    store.reload(at(3)).unwrap();
+    assert!(!home.kept().exists());
+    let failing = store.status().last_good.failing.unwrap();
+    assert!(!failing.contains("still there"), "{failing}");
+    fs::remove_dir(&full).unwrap();
+    store.confirm(at(4));
+    home.write("policy.yaml", "rules: [");
+    assert_eq!(ids(&home.open(5).unwrap()), ["stricter", "a/good"]);
+    // The same for the rules of a team.
+    home.write("policy.yaml", GOOD);
+    let store = home.open(6).unwrap();
+    fs::create_dir(&full).unwrap();
+    home.write("a.yaml", "rules: [{id: stricter, effect: deny}]");
+    store.reload(at(7)).unwrap();
+    assert!(!home.kept().exists());
+}
+
+#[test]
+fn what_is_kept_of_a_team_counts_under_the_same_name_and_grant_alone() {
+    type Change = fn(&Home, &mut PolicyPlaces);
+    let changes: [(&str, Change); 6] = [
+        ("name", |_, places| places.teams[0].name = "z".to_owned()),
+        ("files", |home, places| {
+            home.write("z.yaml", "rules: [");
+            places.teams[0].files = home.path("z.yaml");
+        }),
+        ("servers", |_, places| {
+            places.teams[0].servers = vec!["b".to_owned()];
+        }),
+        ("effects", |_, places| {
+            places.teams[0].effects = vec![crate::policy::TeamEffect::Deny];
+        }),
+        ("classes", |_, places| {
+            places.teams[0].classes = Some(vec!["read".to_owned()]);
+        }),
+        ("nothing", |_, _| {}),
+    ];
+    for (what, change) in changes {
+        let home = Home::new();
+        let first = home.open(1).unwrap();
+        home.write("a.yaml", "rules: [");
+        let mut places = home.places();
+        change(&home, &mut places);
+        let expected = if what == "nothing" {
+            TeamState::LastGood
+        } else {
+            TeamState::Denied
+        };
+        let context = CompileContext::default;
+        let kept = AtomicBool::new(false);
+        let found = FoundPolicy::read(&places);
+        let live = first.next(places.clone(), context(), found, at(2), &kept);
+        assert_eq!(live.unwrap().status().teams[0].state, expected, "{what}");
+        let restarted = PolicyStore::open(places, context(), at(2)).unwrap();
+        assert_eq!(restarted.status().teams[0].state, expected, "{what}");
+        drop(restarted);
+        // A mistake in the configuration that is mended at once loses nothing.
+        if what != "name" {
+            let again = home.open(3).unwrap();
+            assert_eq!(again.status().teams[0].state, TeamState::LastGood, "{what}");
+        }
+    }
+}
+
+#[test]
+fn renamed_teams_do_not_claim_the_files_of_each_other() {
+    let home = Home::new();
+    home.write("b.yaml", GOOD);
+    let places = |names: [&str; 2]| PolicyPlaces {
+        teams: vec![
+            TeamSettings::new(names[0], &home.path("a.yaml"), &["a"]),
+            TeamSettings::new(names[1], &home.path("b.yaml"), &["b"]),
+        ],
+        ..home.places()
+    };
+    let open = |names, now| PolicyStore::open(places(names), CompileContext::default(), at(now));
+    open(["a", "b"], 1).unwrap();
+    home.write("a.yaml", "rules: [");
+    for names in [["b", "a"], ["c", "a"], ["b", "c"]] {
+        let store = open(names, 2).unwrap();
+        let teams = store.status().teams;
+        assert_eq!(
+            teams[0].state,
+            TeamState::Denied,
+            "{names:?}: its file is broken"
+        );
+        assert_eq!(teams[1].state, TeamState::InForce, "{names:?}: healthy");
+    }
+}
+
+#[test]
+fn it_is_told_what_is_wrong_with_a_file() {
+    let home = Home::new();
+    home.open(1).unwrap();
+    let whole = fs::read_to_string(home.kept()).unwrap();
+    for length in [10, HEAD.len() + 5, HEAD.len() + 80, whole.len() - 1] {
+        let error = decode(&whole[..length]).unwrap_err();
+        assert!(error.contains("cut short"), "{length}: {error}");
+    }
+    assert!(decode("").unwrap_err().contains("empty"));
+    assert!(decode("rules: []\n").unwrap_err().contains("no last good"));
+    let older = whole.replace("policy 2 ", "policy 1 ");
+    assert!(decode(&older).unwrap_err().contains("another version"));
+    assert!(decode(&whole).is_ok());
 }

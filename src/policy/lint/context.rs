@@ -54,6 +54,8 @@ pub(super) struct Lint<'l> {
     pub(super) tables: Vec<(String, Glob)>,
     /// The servers of which it is not known which classes they have.
     pub(super) untold: Vec<String>,
+    /// The tables that are written by a team without `classes`, by server, with its name.
+    pub(super) owners: BTreeMap<String, String>,
     pub(super) findings: Findings,
 }
 
@@ -119,6 +121,8 @@ impl<'l> Lint<'l> {
 /// The position of a rule, and the lints that it silences.
 pub(super) struct RulePlace<'t> {
     pub(super) node: &'t Node,
+    /// Whether it is in a file of a team.
+    pub(super) is_of_team: bool,
     pub(super) silence: Vec<&'t str>,
 }
 
@@ -134,11 +138,32 @@ pub(super) fn places<'t>(
             silence.extend(silence_of(node));
             if let Some(id) = node.member("id").and_then(Node::as_str) {
                 let id = team.map_or_else(|| id.to_owned(), |team| team.id(id));
-                places.insert(id, RulePlace { node, silence });
+                let place = RulePlace {
+                    node,
+                    is_of_team: team.is_some(),
+                    silence,
+                };
+                places.insert(id, place);
             }
         }
     }
     places
+}
+
+/// The servers whose table a team writes that may name any class, with the name of the team.
+pub(super) fn owners(trees: &[(Option<&TeamSettings>, Node)]) -> BTreeMap<String, String> {
+    let mut owners = BTreeMap::new();
+    for (team, root) in trees {
+        let team = team.filter(|team| team.classes.is_none());
+        let tables = root.member("tools").map(|tools| &tools.data);
+        let (Some(team), Some(Data::Map(tables))) = (team, tables) else {
+            continue;
+        };
+        for server in tables.iter().filter_map(|(server, _)| server.as_str()) {
+            owners.insert(server.to_owned(), team.name.clone());
+        }
+    }
+    owners
 }
 
 /// The patterns of the class tables of some files, by server.

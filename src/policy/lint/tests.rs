@@ -1,13 +1,14 @@
 mod values;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use super::*;
 use crate::authz::UriForm;
 use crate::policy::issuers::Issuers;
 use crate::policy::silence::*;
 use crate::policy::testing::{SampleContext, Suite};
-use crate::policy::{CompileContext, compile};
+use crate::policy::{CompileContext, compile, compile_layers};
 
 const TABLE: &str = "tools: {github: {read: [get_issue], write: [create_issue]}}\n";
 
@@ -234,4 +235,60 @@ fn an_unknown_lint_cannot_be_silenced() {
         Some("p:1:41: error: unknown value `untested`"),
         "{lines:#?}"
     );
+}
+
+#[test]
+fn a_global_rule_by_class_depends_on_who_writes_the_table() {
+    let team = TeamSettings::new("seven", Path::new("t"), &["github"]);
+    let granted = TeamSettings {
+        classes: Some(vec!["read".to_owned(), "write".to_owned()]),
+        ..team.clone()
+    };
+    let found = |team: &TeamSettings, global: &str, own: &str| {
+        let (global, own) = ([source("g", global)], [source("o", own)]);
+        let layers = [Layer::global(&global), Layer::of_team(team, Some(&own))];
+        let policy = compile_layers(&layers, &CompileContext::default());
+        let policy =
+            policy.unwrap_or_else(|wrong| panic!("{:?}", wrong.into_findings().to_lines()));
+        let found = lint_layers(&layers, &policy, &LintContext::default());
+        let mut lines = found.to_lines();
+        lines.retain(|line| line.contains("[team-table]"));
+        lines
+    };
+    let rules = "rules: [{id: use, effect: deny, what: {classes: [write]}}]\n";
+    let by_class = [
+        "rules: [{id: n, effect: deny, what: {classes: [write]}}]\n",
+        "rules: [{id: n, effect: deny, what: {servers: [github], not: {classes: [read]}}}]\n",
+        "rules: [{id: n, effect: require, what: {classes: [write]}, needs: {scopes: [x]}}]\n",
+        "rules: [{id: n, effect: deny, what: {methods: [tools/call]}, if: 'mcp.class == \"write\"'}]\n",
+    ];
+    let own = format!("{TABLE}{rules}");
+    for global in by_class {
+        let lines = found(&team, global, &own);
+        assert_eq!(lines.len(), 1, "{global}");
+        assert!(
+            lines[0].starts_with("g:1:") && lines[0].contains("team `seven`"),
+            "{lines:?}"
+        );
+        assert_eq!(
+            found(&granted, global, &own),
+            [""; 0],
+            "the classes are the operator's"
+        );
+        let tabled = format!("{TABLE}{global}");
+        assert_eq!(
+            found(&team, &tabled, rules),
+            [""; 0],
+            "the table is the operator's"
+        );
+    }
+    for global in [
+        "rules: [{id: n, effect: allow, who: {groups: [g]}, what: {classes: [write]}}]\n",
+        "rules: [{id: n, effect: deny, what: {tools: [create_issue]}}]\n",
+        "tools: {gitlab: {write: [x]}}\n\
+         rules: [{id: n, effect: deny, what: {servers: [gitlab], classes: [write]}}]\n",
+        "silence: [team-table]\nrules: [{id: n, effect: deny, what: {classes: [write]}}]\n",
+    ] {
+        assert_eq!(found(&team, global, &own), [""; 0], "{global}");
+    }
 }

@@ -215,3 +215,47 @@ fn each_owner_has_its_own_number_of_rules() {
     assert!(!findings.of(None).has_errors(), "the team's alone");
     assert!(findings.of(Some(&team)).has_errors());
 }
+
+/// What a team makes large is its own fault, however much room the others have.
+#[test]
+fn the_conditions_of_a_team_have_a_limit_of_their_own() {
+    let rules = |name: &str, count: usize| {
+        let rule = |at: usize| {
+            format!(
+                "- {{id: r{at}, effect: deny, if: \"has(args.x) && \
+                 args.x.matches('^([a-z]{{1,50}}){{1,20}}{at}$')\"}}\n"
+            )
+        };
+        let text: String = (0..count).map(rule).collect();
+        [Source {
+            name: name.to_owned(),
+            text: format!("rules:\n{text}"),
+        }]
+    };
+    // Where there are so many teams, each has a MiB.
+    let teams: Vec<TeamSettings> = (0..1000)
+        .map(|at| TeamSettings::new(&format!("t{at}"), Path::new("t"), &[]))
+        .collect();
+    let (few, many) = (rules("own.yaml", 1), rules("global.yaml", 12));
+    let compiled = |first: &[Source]| {
+        let mut layers = vec![Layer::global(&many)];
+        layers.extend(
+            teams
+                .iter()
+                .skip(1)
+                .map(|team| Layer::of_team(team, Some(&[]))),
+        );
+        layers.push(Layer::of_team(&teams[0], Some(first)));
+        compile_layers(&layers, &CompileContext::default())
+    };
+    assert!(compiled(&few).is_ok());
+    let findings = compiled(&rules("own.yaml", 12)).unwrap_err();
+    let own = findings.of(Some(&teams[0])).to_lines();
+    assert_eq!(
+        findings.into_findings().to_lines(),
+        own,
+        "the fault of nobody else"
+    );
+    assert_eq!(own.len(), 1, "{own:?}");
+    assert!(own[0].contains("take more than 1 MiB"), "{own:?}");
+}

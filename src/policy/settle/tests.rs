@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::policy::{PolicyStore, TeamStatus};
+use crate::policy::{OnError, PolicyStore, TeamStatus};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -227,7 +227,29 @@ fn a_teams_failing_tests_hold_up_the_team_alone() {
     assert_eq!(team(&store, "a").state, TeamState::LastGood);
     assert!(faults(&store, "a").contains("expected `deny`"));
     assert_eq!(asked(&store, "b", "ops", "x"), "allow");
-    assert_eq!(team(&home.open(), "a").state, TeamState::Denied);
+}
+
+/// Nobody knows then whether the team has changed something or the operator has.
+#[test]
+fn a_teams_failing_test_alone_does_not_deny_it_at_the_start() {
+    let home = Home::new();
+    home.write(
+        "a_test.yaml",
+        &tests(&[test("t", "a", "devs", "x", "deny")]),
+    );
+    let store = home.open();
+    let status = team(&store, "a");
+    assert_eq!((status.state, status.failing), (TeamState::InForce, None));
+    assert!(status.failing_tests.unwrap().lines[0].contains("test `t`"));
+    assert_eq!(asked(&store, "a", "devs", "x"), "allow");
+    // From now on it is known who changes what.
+    home.write("a.yaml", &rules("a", "ops"));
+    store.reload(at(2)).unwrap();
+    assert_eq!(team(&store, "a").state, TeamState::InForce, "it passes");
+    home.write("a.yaml", &rules("a", "devs"));
+    store.reload(at(3)).unwrap();
+    assert_eq!(team(&store, "a").state, TeamState::LastGood);
+    assert_eq!(asked(&store, "a", "devs", "x"), "deny");
 }
 
 #[test]
@@ -379,4 +401,186 @@ fn the_last_good_rules_outlast_a_change_of_the_configuration() {
     let next = next.unwrap();
     assert_eq!(asked(&next, "a", "devs", "x"), "allow");
     assert_eq!(team(&next, "a").state, TeamState::LastGood);
+}
+
+/// Rules that come to nothing if the class is written wrongly, with the class left open.
+const BY_CLASS: [&str; 5] = [
+    "{id: n, effect: deny, what: {classes: [CLASS]}}",
+    "{id: n, effect: require, what: {classes: [CLASS]}, needs: {scopes: [zz]}}",
+    "{id: n, effect: limit, what: {classes: [CLASS]}, limit: {calls: 1, per: 1h, by: [subject]}}",
+    "{id: n, effect: deny, what: {methods: [tools/call]}, if: 'mcp.class == \"CLASS\"'}",
+    "{id: n, effect: deny, what: {tools: [x]}, why: {calls: {of: {classes: [CLASS]}, more_than: 0, \
+     per: 1h, by: [subject]}}}",
+];
+
+/// A global policy with a table of `main` and one rule by class.
+fn by_class(rule: &str, class: &str) -> String {
+    format!(
+        "tools: {{main: {{destructive: [delete_*]}}}}\nrules:\n- {{id: main, effect: allow, who: \
+         {{anyone: true}}, what: {{servers: [main]}}}}\n- {}\n",
+        rule.replace("CLASS", class)
+    )
+}
+
+const TABLELESS: &str =
+    "rules: [{id: use, effect: allow, who: {groups: [devs]}, what: {tools: [x]}}]\n";
+
+fn opened(home: &Home) -> Result<PolicyStore, String> {
+    let opened = PolicyStore::open(home.places.clone(), context(), at(1));
+    opened.map_err(|error| error.lines().join("\n"))
+}
+
+#[test]
+fn an_unknown_class_in_a_global_rule_is_no_teams_fault() {
+    for rule in BY_CLASS {
+        for (a, what) in [
+            (TABLELESS, "good"),
+            ("rules: [", "broken"),
+            (
+                "rules: [{id: use, effect: deny, what: {servers: [b]}}]",
+                "beyond its reach",
+            ),
+        ] {
+            let home = Home::new();
+            home.write("a.yaml", a);
+            home.write("b.yaml", TABLELESS);
+            home.write("policy.yaml", &by_class(rule, "destructive"));
+            let store = opened(&home).unwrap();
+            assert_eq!(team(&store, "b").state, TeamState::InForce);
+            home.write("policy.yaml", &by_class(rule, "destructve"));
+            let lines = opened(&home).unwrap_err();
+            assert!(lines.contains("destructve"), "{what}, {rule}: {lines}");
+            assert!(!lines.contains("team `b`"), "{lines}");
+            store.reload(at(2)).unwrap_err();
+            assert!(store.status().failing.is_some(), "{what}, {rule}");
+            assert_eq!(team(&store, "b").state, TeamState::InForce);
+        }
+    }
+}
+
+#[test]
+fn no_rule_loses_its_class_while_a_team_is_denied() {
+    for rule in BY_CLASS {
+        let mut home = Home::new();
+        home.places.teams[0].on_error = OnError::Deny;
+        home.write("a.yaml", TABLELESS);
+        home.write("b.yaml", TABLELESS);
+        home.write("policy.yaml", &by_class(rule, "destructive"));
+        let store = home.open();
+        home.write("a.yaml", "rules: [");
+        store.reload(at(2)).unwrap();
+        assert_eq!(team(&store, "a").state, TeamState::Denied);
+        home.write("policy.yaml", &by_class(rule, "destructve"));
+        store.reload(at(3)).unwrap_err();
+        assert!(store.status().failing.is_some(), "{rule}");
+        home.write("a.yaml", TABLELESS);
+        store.reload(at(4)).unwrap_err();
+        assert_eq!(
+            team(&store, "a").state,
+            TeamState::InForce,
+            "it does not wait"
+        );
+    }
+}
+
+/// The operator's rules stay while the files of the team whose class they name are broken.
+#[test]
+fn the_classes_of_a_denied_team_stay_known() {
+    let table = "tools: {a: {risky: [delete_*]}}\n";
+    let rule = "{id: n, effect: deny, what: {classes: [CLASS]}}";
+    for broken in [
+        format!("{table}rules: [{{id: use}}]\n"),
+        "rules: [".to_owned(),
+    ] {
+        let mut home = Home::new();
+        home.places.teams[0].on_error = OnError::Deny;
+        home.write("b.yaml", TABLELESS);
+        home.write("a.yaml", &format!("{table}{TABLELESS}"));
+        home.write("policy.yaml", &by_class(rule, "risky"));
+        let store = home.open();
+        home.write("a.yaml", &broken);
+        store.reload(at(2)).unwrap();
+        assert_eq!(team(&store, "a").state, TeamState::Denied);
+        assert_eq!(store.status().failing, None);
+        home.write(
+            "policy.yaml",
+            &by_class(rule, "risky").replace("id: n", "id: m"),
+        );
+        store.reload(at(3)).unwrap();
+        // At a start only what the broken file itself shows is known.
+        let is_shown = broken.contains("risky");
+        match opened(&home) {
+            Ok(store) => {
+                assert!(is_shown, "{broken}");
+                assert_eq!(team(&store, "a").state, TeamState::Denied);
+            }
+            Err(lines) => {
+                assert!(!is_shown, "{lines}");
+                assert!(
+                    lines.contains("the classes of `a` are not known"),
+                    "{lines}"
+                );
+            }
+        }
+        // A rule about nothing but the servers that deny everything loses nothing.
+        let own = rule.replace("classes", "servers: [a], classes");
+        home.write("policy.yaml", &by_class(&own, "risky"));
+        assert_eq!(team(&opened(&home).unwrap(), "a").state, TeamState::Denied);
+    }
+}
+
+/// A candidate is a draft of the operator: what is wrong with it is told, and is no team's fault.
+#[test]
+fn what_is_wrong_with_a_candidate_is_its_own() {
+    let mut home = Home::new();
+    home.places.is_candidate = true;
+    home.write(
+        "policy.yaml",
+        &by_class("{id: n, effect: deny, what: {classes: [CLASS]}}", "zz"),
+    );
+    assert!(opened(&home).unwrap_err().contains("unknown class `zz`"));
+    home.write("policy.yaml", GLOBAL);
+    let store = home.open();
+    let failing = test("draft", "a", "devs", "x", "deny");
+    home.write("policy_test.yaml", &tests(&[failing]));
+    assert!(opened(&home).unwrap_err().contains("draft"));
+    store.reload(at(2)).unwrap_err();
+    assert!(store.status().failing.is_some());
+    assert_eq!(team(&store, "a").failing, None);
+}
+
+/// A team's file that the global files include would not be confined to anything.
+#[test]
+fn a_file_of_a_team_is_never_a_global_one() {
+    let mut home = Home::new();
+    let path = home.directory.path().join("all");
+    std::fs::create_dir_all(path.join("team")).unwrap();
+    home.places.path = path.join("**/*.yaml");
+    home.places.teams[0].files = path.join("team/*.yaml");
+    home.write("all/global.yaml", GLOBAL);
+    // With nothing there, the team denies, and the global files are alone.
+    let store = home.open();
+    let beyond = "rules: [{id: any, effect: allow, who: {anyone: true}, what: {servers: [b]}}]";
+    home.write("all/team/a.yaml", beyond);
+    let error = store.reload(at(2)).unwrap_err();
+    assert!(
+        error.lines()[0].contains("one of the team `a` too"),
+        "{error:?}"
+    );
+    assert_eq!(asked(&store, "b", "others", "x"), "deny");
+    assert!(opened(&home).is_err());
+}
+
+/// The test of the operator fails because the operator has renamed the team.
+#[test]
+fn a_renamed_team_has_changed_nothing() {
+    let mut home = Home::new();
+    let named = test("named", "a", "devs", "x", "allow").replace("allow}", "allow, rule: a/use}");
+    home.write("policy_test.yaml", &tests(&[named]));
+    let store = home.open();
+    home.places.teams[0].name = "z".to_owned();
+    let found = FoundPolicy::read(&home.places);
+    let kept = AtomicBool::new(false);
+    let next = store.next(home.places.clone(), context(), found, at(2), &kept);
+    assert!(next.unwrap_err().lines()[0].contains("named"));
 }

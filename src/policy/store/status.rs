@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::policy::load_error::{LoadPolicyError, finding_lines};
-use crate::policy::settle::{SettledTeam, TeamState};
+use crate::policy::settle::SettledTeam;
+use crate::policy::teams::TeamState;
 
 /// The results of the attempts to load a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,8 @@ pub struct TeamStatus {
     pub state: TeamState,
     /// The failure of its current files, if they cannot be used.
     pub failing: Option<FailingPolicy>,
-    /// The tests that fail although its files are in force: a global change has broken them.
+    /// The tests that fail although its files are in force: a global change has broken them, or no
+    /// earlier files tell whose change it was.
     pub failing_tests: Option<FailingPolicy>,
 }
 
@@ -100,7 +102,7 @@ impl ReloadStatus {
                 failing_tests: tests.map(|lines| failing(earlier_tests, lines, now)),
             };
             if before != Some(&team) {
-                tell_team(&team, before, settled.refused.as_ref());
+                tell_team(&team, before, settled);
             }
             self.teams.push(team);
         }
@@ -108,14 +110,20 @@ impl ReloadStatus {
 }
 
 fn failing(earlier: Option<&FailingPolicy>, lines: Vec<String>, now: Timestamp) -> FailingPolicy {
+    // Another fault is not as old as the one before it.
+    let earlier = earlier.filter(|failing| failing.lines == lines);
     let since = earlier.map_or(now, |failing| failing.since);
     FailingPolicy { since, lines }
 }
 
-fn tell_team(team: &TeamStatus, before: Option<&TeamStatus>, refused: Option<&LoadPolicyError>) {
+fn tell_team(team: &TeamStatus, before: Option<&TeamStatus>, settled: &SettledTeam) {
     let name = &*team.name;
-    if let Some(error) = refused {
+    if let Some(error) = &settled.refused {
         let stays = match team.state {
+            TeamState::Denied if settled.is_regranted => {
+                "its servers deny everything, because its last good rules were in force under another \
+                 name or grant"
+            }
             TeamState::Denied => "its servers deny everything",
             TeamState::LastGood | TeamState::InForce => "its last good rules are in force",
         };
@@ -129,8 +137,8 @@ fn tell_team(team: &TeamStatus, before: Option<&TeamStatus>, refused: Option<&Lo
     if let Some(tests) = team.failing_tests.as_ref().filter(|_| is_news) {
         tracing::warn!(
             team = name,
-            "team `{name}`: a change of the global policy fails tests of the team; its rules stay in \
-             force"
+            "team `{name}`: tests of the team fail, which no change of its own files has caused as \
+             far as is known; its rules are in force"
         );
         for line in &tests.lines {
             tracing::warn!("{line}");

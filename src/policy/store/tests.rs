@@ -3,7 +3,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::policy::files::read_files;
+use crate::policy::files::{Owner, read_files};
 use crate::policy::{Issuers, read};
 use crate::yaml::Source;
 
@@ -157,7 +157,7 @@ fn an_unreadable_path_named_like_a_policy_or_test_is_an_error() {
                 places.extend([path.join("deny.*"), path.join("[a-d]*.y*ml")]);
             }
             for place in places {
-                let error = read_files(&place).unwrap_err().to_string();
+                let error = read_files(Owner::Operator, &place).unwrap_err().to_string();
                 let told = error.contains(how) && error.contains(name);
                 assert!(told, "{how}, {name}, {}: {error}", place.display());
                 // An unreadable test does not affect the policy itself, but an entry that `**`
@@ -282,7 +282,7 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         format!("{shown}:1:21: error: unknown key `efect` (did you mean `effect`?)"),
     ];
     let failing = Some(FailingPolicy {
-        since: at(2),
+        since: at(3),
         lines,
     });
     let broken = ReloadStatus {
@@ -290,7 +290,17 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         failing,
         ..good.clone()
     };
-    assert_eq!(store.status(), broken);
+    assert_eq!(
+        store.status(),
+        broken,
+        "another fault is not as old as the first"
+    );
+    store.reload(at(4)).unwrap_err();
+    assert_eq!(
+        store.status().failing.unwrap().since,
+        at(3),
+        "the same fault"
+    );
     assert!(Arc::ptr_eq(&first, &store.snapshot()));
 
     write(&directory, "p.yaml", &rule("second"));
@@ -301,7 +311,7 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         revision: Arc::clone(store.snapshot().revision()),
         applied: at(4),
         successes: 2,
-        failures: 2,
+        failures: 3,
         failing: None,
         teams: Vec::new(),
         last_good: LastGoodStatus::default(),

@@ -67,9 +67,9 @@ impl FakeFiles {
         Ok(PolicyFiles { policy, tests })
     }
 
-    fn reader(&self) -> impl Fn(&Path) -> Sources + Clone + Send + 'static {
+    fn reader(&self) -> impl Fn(Owner, &Path) -> Sources + Clone + Send + 'static {
         let files = self.clone();
-        move |_| files.read()
+        move |_, _| files.read()
     }
 }
 
@@ -299,7 +299,7 @@ fn a_test_suite_ends_early_for_a_newer_policy() {
     assert_eq!(suite.run_while(&policy, || true).unwrap().cases.len(), 50);
 
     let before = store.status();
-    let files = FoundPolicy::read_by(&"p".into(), |_| {
+    let files = FoundPolicy::read_by(&"p".into(), |_, _| {
         Ok(PolicyFiles {
             policy: vec![source("p", &rule("new"))],
             tests: tests.clone(),

@@ -214,7 +214,7 @@ fn is_met_without_names(
         GLOB => Glob::name(&part).is_ok_and(|pattern| pattern.matches(&text)),
         MATCHES => matches!(
             Constant::compile(MATCHES, &part),
-            Ok(Some(Constant::Pattern(pattern))) if pattern.is_match(&text)
+            Ok(Some(Constant::Pattern(pattern, _))) if pattern.is_match(&text)
         ),
         _ => text == part,
     }

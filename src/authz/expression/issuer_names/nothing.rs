@@ -57,7 +57,7 @@ pub(super) fn has_nothing(node: &IdedExpr) -> bool {
 /// character and with all letters, repeated to several lengths.
 pub(super) fn matches_anything(pattern: &IdedExpr) -> bool {
     let text = text_of(pattern).unwrap_or_default();
-    let Ok(Some(Constant::Pattern(pattern))) = Constant::compile(MATCHES, text) else {
+    let Ok(Some(Constant::Pattern(pattern, _))) = Constant::compile(MATCHES, text) else {
         return true;
     };
     let is_met = |character: char| {
