@@ -294,7 +294,7 @@ const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/difference/condition.rs", "fn place(", "Where"),
     ("authz/difference/condition.rs", "fn why(", "Why"),
     (
-        "authz/difference/outcome/combined.rs",
+        "authz/difference/combined.rs",
         "fn missing(",
         "Needs",
     ),
