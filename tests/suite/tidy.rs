@@ -293,11 +293,7 @@ const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/difference/condition.rs", "fn when(", "When"),
     ("authz/difference/condition.rs", "fn place(", "Where"),
     ("authz/difference/condition.rs", "fn why(", "Why"),
-    (
-        "authz/difference/combined.rs",
-        "fn missing(",
-        "Needs",
-    ),
+    ("authz/difference/combined.rs", "fn missing(", "Needs"),
     ("authz/selectors/when.rs", "fn matches(", "When"),
     ("authz/selectors/place.rs", "fn matches(", "Where"),
     ("authz/selectors/why.rs", "fn matches(", "Why"),
