@@ -12,9 +12,10 @@ use jiff::Timestamp;
 
 use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, print};
-use crate::policy;
+use crate::authz::Policy;
 use crate::policy::difference::{Difference, Replayer, Surroundings, html, rule_texts};
 use crate::policy::testing::read_subjects;
+use crate::policy::{self, CompileContext, PolicyPlaces};
 use crate::yaml::Source;
 
 /// What names standard input.
@@ -86,19 +87,7 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     }
     let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
     let places = config.policy_places();
-    let compile = |global: &[Source]| {
-        let mut texts = PolicyTexts::beside(global.to_vec(), &places, policy::read_of);
-        let compiled = texts.compile(&context).map_err(Stop::Findings)?;
-        Ok::<_, Stop>((compiled, texts))
-    };
-    let (before, old_texts) = compile(&old_sources)?;
-    let (after, new_texts) = compile(&new_sources)?;
-    new_texts.tell(&after.broken);
-    if before.broken.to_lines() != after.broken.to_lines() {
-        old_texts.tell(&before.broken);
-    }
-    let is_whole = old_texts.denied.is_empty() && new_texts.denied.is_empty();
-    let (old, new) = (before.policy, after.policy);
+    let ([old, new], is_whole) = compile([&old_sources, &new_sources], &places, &context)?;
     let around = Surroundings {
         servers: context.servers.clone(),
         recorded: load::recorded_tools(&config)?,
@@ -135,4 +124,25 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     };
     let is_good = is_whole && !is_bad;
     print(&text, if is_good { 0 } else { FINDINGS })
+}
+
+/// Compiles both policies beside the files of the teams, and says whether all of these can be used.
+fn compile(
+    [old, new]: [&[Source]; 2],
+    places: &PolicyPlaces,
+    context: &CompileContext,
+) -> Result<([Policy; 2], bool), Stop> {
+    let compile = |global: &[Source]| {
+        let mut texts = PolicyTexts::beside(global.to_vec(), places, policy::read_of);
+        let compiled = texts.compile(context).map_err(Stop::Findings)?;
+        Ok::<_, Stop>((compiled, texts))
+    };
+    let (before, old_texts) = compile(old)?;
+    let (after, new_texts) = compile(new)?;
+    new_texts.tell(&after.broken);
+    if before.broken.to_lines() != after.broken.to_lines() {
+        old_texts.tell(&before.broken);
+    }
+    let is_whole = old_texts.denied.is_empty() && new_texts.denied.is_empty();
+    Ok(([before.policy, after.policy], is_whole))
 }
