@@ -115,9 +115,8 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Validated {
     let records = recorded_tools(&mut inspection);
     let tools = records::names(&records);
     let claims = app::issuer_claims(&mut inspection);
-    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
-    let (usage, revision) = usage.unzip();
-    let revision = revision.flatten();
+    let (usage, revision, about_policy) =
+        look_at_policy(&mut inspection, &context, records, claims);
     let about_candidate = look_at_candidate(&mut inspection, &context, &about_policy);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
@@ -371,15 +370,15 @@ fn look_at_policy(
     context: &CompileContext,
     records: Records,
     claims: BTreeMap<String, IssuerClaims>,
-) -> (Option<(PolicyUsage, Option<Arc<str>>)>, Findings) {
+) -> (Option<PolicyUsage>, Option<Arc<str>>, Findings) {
     let mut findings = Findings::new();
     let config = inspection.config.as_ref();
     let places = config.map(Config::policy_places);
     let Some(places) = places.or_else(|| inspection.policy.clone().map(PolicyPlaces::from)) else {
-        return (None, findings);
+        return (None, None, findings);
     };
     let Some((mut sources, mut tests)) = read_policy(inspection, &places) else {
-        return (None, findings);
+        return (None, None, findings);
     };
     look_at_unread(inspection, &places.path);
     look_at_unread_teams(inspection, &sources, &tests);
@@ -393,7 +392,7 @@ fn look_at_policy(
         Err(wrong) => {
             findings.absorb(wrong);
             findings.absorb(suite.map_or_else(|wrong| wrong, |(_, broken)| broken));
-            return (None, findings);
+            return (None, None, findings);
         }
     };
     let suite = suite.map(|(suite, broken)| {
@@ -401,29 +400,9 @@ fn look_at_policy(
         suite
     });
     let is_known = inspection.known().is_some();
-    let uris = if is_known {
-        Arc::clone(&context.uris)
-    } else {
-        context.any_forms()
-    };
     let lint = LintContext {
-        arguments: records::declared(&records),
-        destructive: records::destructive(&records),
-        records_all: context
-            .servers
-            .as_ref()
-            .is_some_and(|servers| servers.iter().all(|server| records.contains_key(server))),
-        claims,
-        tools: load::names(records),
-        hints: Arc::clone(&context.hints),
-        uris,
-        indirect: Arc::clone(&context.indirect),
-        issuers: Arc::clone(&context.issuers),
-        peers_are_verified: inspection
-            .known()
-            .is_none_or(|config| config.peers_ca_file.is_some()),
         suite: suite.as_ref().ok().filter(|_| is_known),
-        now: Some(app::now()),
+        ..lint_context(inspection, context, records, claims)
     };
     findings.absorb(policy::lint_layers(&sources.layers(), &policy, &lint));
     match suite {
@@ -453,5 +432,39 @@ fn look_at_policy(
         .denied
         .is_empty()
         .then(|| Arc::clone(policy.revision()));
-    (Some((usage, revision)), findings)
+    (Some(usage), revision, findings)
+}
+
+/// What the lints are told of the surroundings of a policy, but for its tests.
+fn lint_context(
+    inspection: &Inspection,
+    context: &CompileContext,
+    records: Records,
+    claims: BTreeMap<String, IssuerClaims>,
+) -> LintContext<'static> {
+    let is_known = inspection.known().is_some();
+    let uris = if is_known {
+        Arc::clone(&context.uris)
+    } else {
+        context.any_forms()
+    };
+    LintContext {
+        arguments: records::declared(&records),
+        destructive: records::destructive(&records),
+        records_all: context
+            .servers
+            .as_ref()
+            .is_some_and(|servers| servers.iter().all(|server| records.contains_key(server))),
+        claims,
+        tools: load::names(records),
+        hints: Arc::clone(&context.hints),
+        uris,
+        indirect: Arc::clone(&context.indirect),
+        issuers: Arc::clone(&context.issuers),
+        peers_are_verified: inspection
+            .known()
+            .is_none_or(|config| config.peers_ca_file.is_some()),
+        suite: None,
+        now: Some(app::now()),
+    }
 }

@@ -274,16 +274,20 @@ async fn the_candidate_is_never_kept() {
 
 /// Rules of which each may decide by itself: their comparison takes minutes.
 fn star(changed: &str) -> String {
-    let mut text = "rules:\n".to_owned();
-    for at in 0..200 {
-        let effect = if at % 3 == 0 { "deny" } else { "allow" };
-        let group = if at % 50 == 0 { changed } else { "g" };
-        text.push_str(&format!(
-            "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: {{tools: \
-             ['*']}}}}\n"
-        ));
-    }
-    text
+    let rule = |at: usize| {
+        let effect = if at.is_multiple_of(3) {
+            "deny"
+        } else {
+            "allow"
+        };
+        let group = if at.is_multiple_of(50) { changed } else { "g" };
+        format!(
+            "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: \
+                 {{tools: ['*']}}}}\n"
+        )
+    };
+    let rules: String = (0..200).map(rule).collect();
+    format!("rules:\n{rules}")
 }
 
 #[tokio::test]

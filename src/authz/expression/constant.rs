@@ -92,7 +92,7 @@ fn compile_pattern(text: &str) -> Result<(Regex, usize), InvalidExpression> {
             Err(regex::Error::CompiledTooBig(_)) if limit < EXPRESSION_PATTERN_BYTES_MAX => {
                 limit = limit.saturating_mul(2).min(EXPRESSION_PATTERN_BYTES_MAX);
             }
-            built => break built,
+            result => break result,
         }
     };
     pattern

@@ -75,15 +75,20 @@ mod tests {
 
     /// Rules of which each may decide by itself, and a few that differ.
     fn star(count: usize, changed: &str) -> Policy {
-        let mut text = "rules:\n".to_owned();
-        for at in 0..count {
-            let effect = if at % 3 == 0 { "deny" } else { "allow" };
-            let group = if at % 50 == 0 { changed } else { "g" };
-            text.push_str(&format!(
+        let rule = |at: usize| {
+            let effect = if at.is_multiple_of(3) {
+                "deny"
+            } else {
+                "allow"
+            };
+            let group = if at.is_multiple_of(50) { changed } else { "g" };
+            format!(
                 "- {{id: r{at}, effect: {effect}, who: {{groups: [{group}{at}, h{at}]}}, what: \
                  {{servers: [s1]}}}}\n"
-            ));
-        }
+            )
+        };
+        let rules: String = (0..count).map(rule).collect();
+        let text = format!("rules:\n{rules}");
         let name = "p.yaml".to_owned();
         compile(&[Source { name, text }], &CompileContext::default()).unwrap()
     }

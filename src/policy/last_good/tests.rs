@@ -364,7 +364,7 @@ fn it_is_told_what_is_wrong_with_a_file() {
     home.open(1).unwrap();
     let whole = fs::read_to_string(home.kept()).unwrap();
     for length in [10, HEAD.len() + 5, HEAD.len() + 80, whole.len() - 1] {
-        let error = decode(&whole[..length]).unwrap_err();
+        let error = decode(whole.get(..length).unwrap()).unwrap_err();
         assert!(error.contains("cut short"), "{length}: {error}");
     }
     assert!(decode("").unwrap_err().contains("empty"));

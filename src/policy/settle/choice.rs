@@ -101,12 +101,12 @@ impl<'c> Choice<'c> {
 
 /// The layers of these global files and those that are tried of the teams.
 pub(super) fn layers<'f>(global: &'f PolicyFiles, teams: &'f [Choice<'f>]) -> Vec<Layer<'f>> {
-    let teams = teams.iter().map(|choice| match &choice.files {
-        Some(files) => Layer::of_team(choice.team, Some(&files.policy)),
-        None => {
-            let last = choice.last.as_ref().or(choice.found.as_ref());
-            Layer::denied(choice.team, last.map(|files| files.policy.as_slice()))
+    let teams = teams.iter().map(|choice| {
+        if let Some(files) = &choice.files {
+            return Layer::of_team(choice.team, Some(&files.policy));
         }
+        let last = choice.last.as_ref().or(choice.found.as_ref());
+        Layer::denied(choice.team, last.map(|files| files.policy.as_slice()))
     });
     std::iter::once(Layer::global(&global.policy))
         .chain(teams)
