@@ -173,9 +173,9 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     {
         for (name, part) in needs_parts(needs) {
             let found = Match::of(!is_unmet(&part, rule, request));
-            let is_age_unknown = part.auth_age_max.is_some_and(|most| {
-                match_auth_age(request, most) == Match::Indeterminate
-            });
+            let is_age_unknown = part
+                .auth_age_max
+                .is_some_and(|most| match_auth_age(request, most) == Match::Indeterminate);
             let why = || is_age_unknown.then(|| no_result::of_auth_time(request));
             tell(format!("needs.{name}"), found, &why);
         }
@@ -260,7 +260,11 @@ mod tests {
         };
         for who in [groups, not] {
             let found = no_result::of_who(&who, &request);
-            assert_eq!(found, Some(NoResult::LeftOut("groups".to_owned())), "{who:?}");
+            assert_eq!(
+                found,
+                Some(NoResult::LeftOut("groups".to_owned())),
+                "{who:?}"
+            );
         }
         let roles = Who {
             roles: Some(Box::new(["r".into()])),

@@ -15,8 +15,7 @@ use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{self, Took, take};
 use crate::authz::{
     self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand,
-    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings, Undecided,
-    WantedClaims,
+    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings, Undecided, WantedClaims,
 };
 use crate::mcp::{Nesting, Refusal};
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};

@@ -148,10 +148,8 @@ fn lasts(when: &When, facts: &mut Facts) -> Answer {
         session_age_max,
         not,
     } = when;
-    let has_end = clock.is_some()
-        || until.is_some()
-        || auth_age_max.is_some()
-        || session_age_max.is_some();
+    let has_end =
+        clock.is_some() || until.is_some() || auth_age_max.is_some() || session_age_max.is_some();
     if has_end {
         return Answer::NO;
     }

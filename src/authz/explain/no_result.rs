@@ -39,6 +39,8 @@ pub enum NoResult {
     LeftOut(String),
     /// The token does not have the claim. The selector does not match, and this is why.
     ClaimAbsent,
+    /// The token has the claim, which names nothing. Likewise.
+    ClaimEmpty,
     /// Only annotations could determine the class, and they are unknown.
     NoClass,
     /// The device is unknown.
@@ -108,6 +110,7 @@ impl NoResult {
                 return Cow::Owned(format!("claim unknown: the token leaves `{claim}` out"));
             }
             NoResult::ClaimAbsent => "claim absent",
+            NoResult::ClaimEmpty => "claim empty",
             NoResult::NoClass => "the class of the tool is not known",
             NoResult::NoDevice => "nothing is known of the device",
             NoResult::NoPeer => "the TLS peer is not known",

@@ -204,13 +204,7 @@ pub(super) fn needs_parts(needs: &Needs) -> Vec<(&'static str, Needs)> {
     } = needs.clone();
     let empty = Needs::default;
     let parts = [
-        (
-            "scopes",
-            Needs {
-                scopes,
-                ..empty()
-            },
-        ),
+        ("scopes", Needs { scopes, ..empty() }),
         ("acr", Needs { acr, ..empty() }),
         (
             "auth_age_max",
