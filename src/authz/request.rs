@@ -60,7 +60,7 @@ impl AccessRequest<'_> {
     }
 
     /// The parts that the request would be counted by and lacks, though it belongs to one.
-    pub(super) fn lacking<'b>(&self, by: &'b [KeyPart]) -> impl Iterator<Item = KeyPart> {
+    pub(super) fn lacking(&self, by: &[KeyPart]) -> impl Iterator<Item = KeyPart> {
         by.iter().copied().filter(|part| !self.has(*part))
     }
 }

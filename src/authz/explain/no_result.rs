@@ -82,14 +82,14 @@ impl NoResult {
     /// In words, for whoever knows the request: a key is one of the request's.
     #[must_use]
     pub fn told(&self) -> Cow<'_, str> {
-        match self {
-            NoResult::Key(key) => {
-                let key = key.escape_debug();
-                Cow::Owned(format!("a server may take the key `{key}` for it"))
-            }
-            NoResult::Expression { told, fact: _ } => Cow::Borrowed(told),
-            other => other.fact(),
+        if let NoResult::Key(key) = self {
+            let key = key.escape_debug();
+            return Cow::Owned(format!("a server may take the key `{key}` for it"));
         }
+        if let NoResult::Expression { told, fact: _ } = self {
+            return Cow::Borrowed(told);
+        }
+        self.fact()
     }
 
     /// In words without any text of the request, for records.
