@@ -169,7 +169,7 @@ pub use selectors::{
     canonical_network,
 };
 pub use spelling::is_near;
-pub use subject::{Subject, UnknownFacts};
+pub use subject::{EmptyLists, Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;
 pub use visibility::{is_visible, showing_or_hiding};

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::claim_settings::ClaimSettings;
 use super::failure::TokenEvidence;
 use super::{AuthenticationError, Claim};
-use crate::authz::{Subject, UnknownFacts, Value, is_left_out};
+use crate::authz::{EmptyLists, Subject, UnknownFacts, Value, is_left_out};
 
 pub(super) use required::{check_required, check_tenant};
 
@@ -147,6 +147,11 @@ pub(super) fn subject(
             roles: roles.is_unknown,
             scopes: scopes.is_unknown,
             tenant: tenant.is_unknown,
+            empty: EmptyLists {
+                groups: groups.is_empty,
+                roles: roles.is_empty,
+                scopes: scopes.is_empty,
+            },
         },
         claims,
     })

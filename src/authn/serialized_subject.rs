@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authz::{Subject, UnknownFacts};
+use crate::authz::{EmptyLists, Subject, UnknownFacts};
 use crate::json::Json;
 
 /// A [`Subject`] that can be written as JSON and read again.
@@ -43,6 +43,8 @@ fn names_of(unknown: UnknownFacts) -> Vec<Cow<'static, str>> {
         roles,
         scopes,
         tenant,
+        // Responses are not asked why a request was denied.
+        empty: _,
     } = unknown;
     let named = FACTS
         .into_iter()
@@ -60,6 +62,7 @@ fn unknown_of(names: &[Cow<'static, str>]) -> UnknownFacts {
         roles,
         scopes,
         tenant,
+        empty: EmptyLists::default(),
     }
 }
 

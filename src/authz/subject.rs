@@ -46,4 +46,18 @@ pub struct UnknownFacts {
     pub scopes: bool,
     /// The tenant.
     pub tenant: bool,
+    /// Lists that are known to be empty, not absent.
+    pub empty: EmptyLists,
+}
+
+/// Lists that a token has and that name nothing. No rule matches them otherwise than absent ones,
+/// but whoever is told of a claim that is absent would look for it in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EmptyLists {
+    /// Groups.
+    pub groups: bool,
+    /// Roles.
+    pub roles: bool,
+    /// Scopes.
+    pub scopes: bool,
 }

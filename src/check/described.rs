@@ -109,7 +109,11 @@ pub(super) fn detail(decided: &RequestDecision) -> Option<String> {
         });
     }
     let wanted = &decided.claims_wanted;
-    let lists = [("absent", &wanted.absent), ("unknown", &wanted.unknown)];
+    let lists = [
+        ("absent", &wanted.absent),
+        ("empty", &wanted.empty),
+        ("unknown", &wanted.unknown),
+    ];
     let lists = lists.iter().filter(|(_, names)| !names.is_empty());
     let claims = lists.map(|(how, names)| format!("claim {how}: {}", names.join(", ")));
     // A claim that is named already would be named again for each rule.

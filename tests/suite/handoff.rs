@@ -499,3 +499,25 @@ async fn a_server_that_the_client_chooses_is_noticed() {
     list(&running).await;
     assert_eq!(notices(&running).await, ["server_by_host"]);
 }
+
+#[tokio::test]
+async fn a_route_that_names_no_server_is_noticed_and_a_host_that_names_none_is_not() {
+    let running = Home::new().ready().await;
+    let asked = |host: &str, server: Option<&str>| {
+        let mut check = asking("tools/list", Value::Null);
+        let attributes = check.attributes.as_mut().unwrap();
+        let request = attributes.request.as_mut().unwrap();
+        host.clone_into(&mut request.http.as_mut().unwrap().host);
+        if let Some(server) = server {
+            let named = ("mcp_server".to_owned(), server.to_owned());
+            attributes.context_extensions.extend([named]);
+        }
+        check
+    };
+    let answer = running.check(asked("nobody.test", None)).await;
+    assert_eq!(answer.fact("reason"), "unknown_server");
+    assert_eq!(notices(&running).await, [""; 0]);
+    let answer = running.check(asked("nobody.test", Some("note"))).await;
+    assert_eq!(answer.fact("reason"), "unknown_server");
+    assert_eq!(notices(&running).await, ["unknown_server_named"]);
+}

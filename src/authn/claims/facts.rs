@@ -14,6 +14,8 @@ use crate::authz::{FoundClaims, Value, ValuePath, claims_at};
 pub(super) struct Extracted<T> {
     pub(super) value: T,
     pub(super) is_unknown: bool,
+    /// Whether a claim is there that names nothing.
+    pub(super) is_empty: bool,
 }
 
 /// Who the subject is, by the first of these claims that says something.
@@ -55,6 +57,7 @@ pub(super) fn text(claims: &Value<'_>, paths: &[String]) -> Extracted<Option<Arc
     Extracted {
         value: value.filter(|_| !are_incomplete),
         is_unknown: are_incomplete || !is_text,
+        is_empty: false,
     }
 }
 
@@ -98,8 +101,11 @@ fn extract(
             is_unknown |= !add_names(value, split, &mut names);
         }
     }
+    let value = distinct(names);
+    let is_there = found.iter().any(|one| one.values.is_some());
     Extracted {
-        value: distinct(names),
+        is_empty: is_there && value.is_empty() && !is_unknown,
+        value,
         is_unknown,
     }
 }

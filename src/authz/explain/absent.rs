@@ -22,18 +22,22 @@ const CLAIMS_MAX: usize = 8;
 pub struct WantedClaims {
     /// The token does not have them.
     pub absent: Vec<Arc<str>>,
+    /// The token has them, and they name nothing.
+    pub empty: Vec<Arc<str>>,
     /// The issuer left them out of the token, or their form says nothing for certain.
     pub unknown: Vec<Arc<str>>,
 }
 
 impl WantedClaims {
     fn len(&self) -> usize {
-        self.absent.len().saturating_add(self.unknown.len())
+        let lists = [&self.absent, &self.empty, &self.unknown];
+        lists.into_iter().map(Vec::len).sum()
     }
 
     fn add(&mut self, claim: WantedClaim) {
         let (list, name) = match claim {
             WantedClaim::Absent(name) => (&mut self.absent, name),
+            WantedClaim::Empty(name) => (&mut self.empty, name),
             WantedClaim::Unknown(name) => (&mut self.unknown, name),
         };
         if !list.iter().any(|known| **known == *name) {
@@ -45,6 +49,7 @@ impl WantedClaims {
 /// One of them.
 enum WantedClaim {
     Absent(String),
+    Empty(String),
     Unknown(String),
 }
 
@@ -89,7 +94,13 @@ fn wanting(who: &Who, request: &AccessRequest<'_>) -> Vec<WantedClaim> {
             continue;
         }
         if found == Match::No && is_absent(&part, request.subject) {
-            claims.push(WantedClaim::Absent(claim_name(&part, name)));
+            let is_empty = is_empty(&part, request.subject);
+            let name = claim_name(&part, name);
+            claims.push(if is_empty {
+                WantedClaim::Empty(name)
+            } else {
+                WantedClaim::Absent(name)
+            });
             continue;
         }
         let unknown = unknown_claims(&part, name, request);
@@ -125,7 +136,21 @@ fn claim_name(part: &Who, list: String) -> String {
 /// That a block of one selector does not match for want of a claim.
 pub(super) fn of_who(part: &Who, request: &AccessRequest<'_>) -> Option<NoResult> {
     let is_wanting = part.matches(request) == Match::No && is_absent(part, request.subject);
-    is_wanting.then_some(NoResult::ClaimAbsent)
+    is_wanting.then(|| {
+        if is_empty(part, request.subject) {
+            NoResult::ClaimEmpty
+        } else {
+            NoResult::ClaimAbsent
+        }
+    })
+}
+
+/// Whether the list that a block of one selector asks for is there and empty.
+fn is_empty(part: &Who, subject: &Subject) -> bool {
+    let empty = subject.unknown.empty;
+    (part.groups.is_some() && empty.groups)
+        || (part.roles.is_some() && empty.roles)
+        || (part.scopes.is_some() && empty.scopes)
 }
 
 /// Whether a block of one selector asks for something that the token does not have at all.

@@ -39,6 +39,8 @@ pub enum NoResult {
     LeftOut(String),
     /// The token does not have the claim. The selector does not match, and this is why.
     ClaimAbsent,
+    /// The token has the claim, which names nothing. Likewise.
+    ClaimEmpty,
     /// Only annotations could determine the class, and they are unknown.
     NoClass,
     /// The device is unknown.
@@ -82,12 +84,12 @@ impl NoResult {
     pub fn told(&self) -> Cow<'_, str> {
         if let NoResult::Key(key) = self {
             let key = key.escape_debug();
-            Cow::Owned(format!("a server may take the key `{key}` for it"))
-        } else if let NoResult::Expression { told, fact: _ } = self {
-            Cow::Borrowed(told)
-        } else {
-            self.fact()
+            return Cow::Owned(format!("a server may take the key `{key}` for it"));
         }
+        if let NoResult::Expression { told, fact: _ } = self {
+            return Cow::Borrowed(told);
+        }
+        self.fact()
     }
 
     /// In words without any text of the request, for records.
@@ -108,6 +110,7 @@ impl NoResult {
                 return Cow::Owned(format!("claim unknown: the token leaves `{claim}` out"));
             }
             NoResult::ClaimAbsent => "claim absent",
+            NoResult::ClaimEmpty => "claim empty",
             NoResult::NoClass => "the class of the tool is not known",
             NoResult::NoDevice => "nothing is known of the device",
             NoResult::NoPeer => "the TLS peer is not known",

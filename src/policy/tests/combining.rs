@@ -6,6 +6,41 @@ use crate::authz::{
 };
 
 #[test]
+fn a_rule_that_is_over_serves_nobody() {
+    // The time is in 2026. What ended serves nobody any more, what is to begin will.
+    for (when, expected) in [
+        ("until: 2026-01-01T00:00:00Z", "no_matching_rule"),
+        ("until: 2036-01-01T00:00:00Z", "allow"),
+        ("from: 2036-01-01T00:00:00Z", "allow"),
+        ("days: [sun], timezone: UTC", "allow"),
+        ("not: {from: 2026-01-01T00:00:00Z}", "no_matching_rule"),
+        ("not: {from: 2036-01-01T00:00:00Z}", "allow"),
+        (
+            "not: {from: 2026-01-01T00:00:00Z, until: 2036-01-01T00:00:00Z}",
+            "allow",
+        ),
+        (
+            "not: {from: 2026-01-01T00:00:00Z, auth_age_max: 1h}",
+            "allow",
+        ),
+        (
+            "not: {not: {until: 2026-01-01T00:00:00Z}}",
+            "no_matching_rule",
+        ),
+    ] {
+        let ending = format!(
+            "- {{id: a, effect: allow, who: {{anyone: true}}, what: {{servers: [github]}}, when: {{{when}}}}}\n"
+        );
+        let policy = policy(&format!("{TOOLS}rules:\n{ending}"));
+        assert_eq!(
+            outcome(&SampleCall::open("initialize").decide(&policy)),
+            expected,
+            "{when}"
+        );
+    }
+}
+
+#[test]
 fn open_actions_need_a_subject_whom_some_rule_could_serve() {
     let serving = |rules: &str, method: &'static str| {
         let policy = policy(&format!("{TOOLS}rules:\n{rules}"));

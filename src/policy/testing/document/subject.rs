@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::values::{address, facts, peer, timestamp};
-use crate::authz::{PreviewTime, Stands, Subject, UnknownFacts, Value};
+use crate::authz::{EmptyLists, PreviewTime, Stands, Subject, UnknownFacts, Value};
 use crate::policy::issuers::Issuers;
 use crate::policy::testing::caller::{SampleCaller, default_time};
 use crate::policy::testing::context::SampleContext;
@@ -68,6 +68,15 @@ fn subject_fields(
     let groups = texts("groups", findings);
     let roles = texts("roles", findings);
     let scopes = texts("scopes", findings);
+    let mut is_empty = |key| {
+        let node = fields.node_of(key);
+        node.is_some_and(|node| node.data == Data::List(Vec::new()))
+    };
+    let empty = EmptyLists {
+        groups: is_empty("groups"),
+        roles: is_empty("roles"),
+        scopes: is_empty("scopes"),
+    };
     let scopes = scopes.iter().flat_map(|text| text.split_ascii_whitespace());
     let named = fields.optional("issuer", findings, |node, findings| {
         issuer_name(node, &context.issuers, findings)
@@ -85,7 +94,10 @@ fn subject_fields(
         claims: fields
             .optional("claims", findings, facts)
             .unwrap_or(Value::Map(Vec::new())),
-        unknown: UnknownFacts::default(),
+        unknown: UnknownFacts {
+            empty,
+            ..UnknownFacts::default()
+        },
     }
 }
 
