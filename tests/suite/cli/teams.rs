@@ -78,7 +78,7 @@ const BREAKS: [(&str, Break); 4] = [
         );
     }),
     ("missing", |home| {
-        fs::remove_dir_all(home.path("one")).unwrap()
+        fs::remove_dir_all(home.path("one")).unwrap();
     }),
     ("a link", |home| {
         fs::write(home.path("secret"), "root-of-all: evil\n").unwrap();
