@@ -146,7 +146,7 @@ pub use explain::{
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
-    InvalidExpression, NameKind, NameTest, Remark, Sense,
+    InvalidExpression, NameCase, NameFact, NameKind, NameTest, Remark, Sense,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};

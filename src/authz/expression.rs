@@ -46,7 +46,7 @@ pub use limits::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
-pub use name_tests::{NameKind, NameTest};
+pub use name_tests::{NameCase, NameFact, NameKind, NameTest};
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
 
@@ -67,6 +67,7 @@ pub struct Expression {
     issuer_names: issuer_names::IssuerNames,
     argument_paths: Arc<[ValuePath]>,
     name_tests: Arc<[NameTest]>,
+    name_cases: Arc<[NameCase]>,
     dead: Option<Arc<InvalidExpression>>,
     passing: Arc<[String]>,
 }
@@ -121,6 +122,7 @@ impl Expression {
             issuer_names: issuer_names::issuer_names(root),
             argument_paths: found.arguments.into(),
             name_tests: name_tests::name_tests(&program).into(),
+            name_cases: name_tests::name_cases(&program).into(),
             dead: dead::dead_condition(&program).map(Arc::new),
             passing: passing::passing(root).into(),
         })
@@ -218,6 +220,12 @@ impl Expression {
     #[must_use]
     pub fn name_tests(&self) -> &[NameTest] {
         &self.name_tests
+    }
+
+    /// The ways in which it holds, as far as they depend on names. It may hold in fewer.
+    #[must_use]
+    pub fn name_cases(&self) -> &[NameCase] {
+        &self.name_cases
     }
 
     /// Why it, or a part of it, is the same for every request, if it is.

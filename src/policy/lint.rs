@@ -11,6 +11,7 @@ mod claims;
 mod context;
 mod cover;
 mod declared;
+mod meeting;
 mod names;
 mod proofs;
 mod reach;
@@ -92,7 +93,9 @@ impl Lint<'_> {
             self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
-            self.look_at_name_tests(rule);
+            if !self.look_at_name_tests(rule) {
+                self.look_at_meetings(rule);
+            }
             self.look_at_issuers(rule);
             self.look_at_peers(rule);
             self.look_at_reach(rule);

@@ -19,8 +19,7 @@ use super::misfits::evaluate;
 use super::shown::shown;
 use super::typing::column_of;
 use super::vocabulary::VARIABLES;
-pub(super) use cases::{Case, cases};
-use cases::is_condition;
+use cases::{Case, cases, is_condition};
 use left::{Clash, clash};
 use ranges::{item_never_given, range_result};
 use term::term;
@@ -186,6 +185,13 @@ fn never(all: &[(&IdedExpr, bool)], is_and: bool) -> Option<String> {
     }
     let clash = first.filter(|clash| !matches!(clash, Clash::Literal))?;
     Some(remedy(&clash, is_and))
+}
+
+/// The paths that are there wherever a node comes out as `truth`.
+pub(super) fn needed(node: &IdedExpr, truth: bool) -> Vec<String> {
+    let found = facts::facts(node, truth).into_iter();
+    let found = found.filter(|fact| matches!(fact.says, facts::Says::Needed));
+    found.map(|fact| fact.of).collect()
 }
 
 /// The ways in which a condition holds, without those that never come about.

@@ -14,7 +14,7 @@ const CASES_MAX: usize = 64;
 
 /// The ways in which all of these nodes come out as they say: `a && (b || c)` has `a` with `b`, and
 /// `a` with `c`.
-pub(in super::super) fn cases<'e>(all: &[(&'e IdedExpr, bool)]) -> Vec<Case<'e>> {
+pub(super) fn cases<'e>(all: &[(&'e IdedExpr, bool)]) -> Vec<Case<'e>> {
     let mut done: Vec<Case<'e>> = vec![Vec::new()];
     for (node, truth) in all {
         let mut own = cases_of(node, *truth);
