@@ -138,7 +138,9 @@ pub use difference::{
     Change, ChangeKind, Comparison, Fact, FactId, Given, RecordedOutcome, Replayed, Situation,
     Target, TargetResource, TooComplex, Unclear, representative_names,
 };
-pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
+pub use evaluation::{
+    demands, evaluate, evaluate_beside_shadow, events, may_have_counted, rehearse, uncounted,
+};
 pub use explain::{
     Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, WantedClaims,
     claims_wanted, explain, near_misses,

@@ -43,6 +43,7 @@
 //! | `matrix/` | computes who may call which tool |
 //! | `difference/` | says whose access changes between two policies |
 
+mod blocks;
 mod compile;
 mod context;
 pub mod difference;

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod known;
+mod nothing;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -190,6 +191,7 @@ fn check_rules(
             }
         }
         check_issuers(rule, &context.issuers, findings);
+        nothing::refuse_nothing(rule, findings);
         let counted = rule.why.iter().flat_map(|why| &why.counted);
         for what in rule.what.iter().chain(counted) {
             check_what(what, names, findings);

@@ -8,6 +8,7 @@ mod absence;
 mod arguments;
 mod callers;
 mod claims;
+mod classes;
 mod context;
 mod cover;
 mod declared;
@@ -22,6 +23,7 @@ mod tools;
 mod uris;
 mod usage;
 mod values;
+mod windows;
 
 use std::sync::Arc;
 
@@ -39,7 +41,7 @@ use super::silence::{
 use super::teams::TeamSettings;
 use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
-use context::{Lint, places, tables};
+use context::{Block, Lint, places, tables};
 
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
@@ -89,10 +91,14 @@ impl Lint<'_> {
         for (position, rule) in policy.rules().iter().enumerate() {
             self.look_at_condition(rule);
             self.look_at_values(rule);
-            self.look_at_uris(rule);
-            self.look_at_arguments(rule);
+            for block in Block::all(rule) {
+                self.look_at_uris(rule, &block);
+                self.look_at_arguments(rule, &block);
+                self.look_at_names(rule, &block);
+                self.look_at_classes(rule, &block);
+            }
+            self.look_at_windows(rule);
             self.look_at_cover(rule, covers.of(position));
-            self.look_at_names(rule);
             if !self.look_at_name_tests(rule) {
                 self.look_at_meetings(rule);
             }

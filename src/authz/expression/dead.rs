@@ -140,9 +140,7 @@ fn dead_here(node: &IdedExpr) -> Option<(&IdedExpr, bool, String)> {
         (operators::LOGICAL_AND | operators::LOGICAL_NOT, _) => {
             never(&[(node, true)], true).map(|help| (node, false, help))
         }
-        (operators::LOGICAL_OR, _) => {
-            never(&[(node, false)], false).map(|help| (node, true, help))
-        }
+        (operators::LOGICAL_OR, _) => never(&[(node, false)], false).map(|help| (node, true, help)),
         (operators::CONDITIONAL, [test, yes, no]) => dead_choice(node, test, yes, no),
         _ => None,
     }

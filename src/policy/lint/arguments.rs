@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Lint;
+use super::context::{Block, Lint};
 use super::declared::DeclaredArguments;
 use super::usage::is_call;
 use crate::authz::{ExpectedValue, ResourceKind, Rule, Value, ValuePath, ValueSelector, What};
@@ -10,32 +10,33 @@ use crate::policy::silence::{ARGUMENT_VALUE, UNKNOWN_ARGUMENT};
 use crate::yaml::suggestion;
 
 impl Lint<'_> {
-    pub(super) fn look_at_arguments(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref().filter(|what| is_about_tools(what)) else {
+    pub(super) fn look_at_arguments(&mut self, rule: &Rule, block: &Block<'_>) {
+        let what = block.what;
+        if !is_about_tools(what) {
             return;
-        };
+        }
         let Some(declared) = self.declared(what) else {
             return;
         };
         let path = |selector: &ValueSelector| selector.path.clone();
         let not = what.not.as_deref();
-        let read = rule.expression.as_ref();
-        let places: [(Vec<ValuePath>, &[&str]); 3] = [
+        let read = rule.expression.as_ref().filter(|_| block.is_own());
+        let places: [(Vec<ValuePath>, Vec<&str>); 3] = [
             (
                 what.arguments.iter().map(path).collect(),
-                &["what", "arguments"],
+                block.at(&["arguments"]),
             ),
             (
                 not.iter()
                     .flat_map(|not| not.arguments.iter().map(path))
                     .collect(),
-                &["what", "not", "arguments"],
+                block.at(&["not", "arguments"]),
             ),
             (
                 read.iter()
                     .flat_map(|read| read.argument_paths().iter().cloned())
                     .collect(),
-                &["if"],
+                vec!["if"],
             ),
         ];
         let unknown = places.iter().find_map(|(paths, way)| {
@@ -50,18 +51,19 @@ impl Lint<'_> {
             );
             let known: BTreeSet<&str> = declared.iter().flat_map(|own| own.names()).collect();
             let help = suggestion(path.as_str(), &known.into_iter().collect::<Vec<_>>());
-            (*way, message, help)
+            (way, message, help)
         });
         let values = [
-            (&*what.arguments, &["what", "arguments"][..]),
+            (&*what.arguments, block.at(&["arguments"])),
             (
                 not.map_or(&[][..], |not| &*not.arguments),
-                &["what", "not", "arguments"],
+                block.at(&["not", "arguments"]),
             ),
         ];
         let mut untaken = values.iter().flat_map(|(selectors, way)| {
             let each = selectors.iter().map(|one| untaken(one, &declared));
-            each.flatten().map(|(message, help)| (*way, message, help))
+            each.flatten()
+                .map(move |(message, help)| (way, message, help))
         });
         let untaken = untaken.next();
         if let Some((way, message, help)) = found {

@@ -61,9 +61,7 @@ impl Meeting<'_> {
         let patterns = self.what.and_then(|what| what.methods.as_deref());
         let is_other = |name: &str| METHODS.iter().all(|method| method.name != name);
         let is_other_pattern = |pattern: &MethodPattern| match pattern {
-            MethodPattern::Exact(name) => {
-                is_other(name) && self.accepts(NameKind::Method, name)
-            }
+            MethodPattern::Exact(name) => is_other(name) && self.accepts(NameKind::Method, name),
             MethodPattern::Under(_) => true,
         };
         let is_named = patterns.is_some_and(|patterns| patterns.iter().any(is_other_pattern));
@@ -74,7 +72,9 @@ impl Meeting<'_> {
     }
 
     fn reads_anything(&self) -> bool {
-        ["name", "class", "uri"].iter().any(|field| self.reads(field))
+        ["name", "class", "uri"]
+            .iter()
+            .any(|field| self.reads(field))
     }
 }
 
@@ -128,7 +128,10 @@ impl Lint<'_> {
         let methods = meeting.facts(NameKind::Method).flat_map(|fact| &fact.tests);
         let methods: Vec<String> = methods.map(|test| format!("`{}`", test.text)).collect();
         Some(found.unwrap_or_else(|| {
-            let help = format!("the rule applies to no request with {}", methods.join(" or "));
+            let help = format!(
+                "the rule applies to no request with {}",
+                methods.join(" or ")
+            );
             Apart::Sure(help)
         }))
     }

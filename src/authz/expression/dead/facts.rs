@@ -107,7 +107,12 @@ fn fact(node: &IdedExpr, says: Says) -> Fact {
 }
 
 fn of_call(call: &CallExpr, truth: bool) -> Vec<Fact> {
-    let operands: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
+    let operands: Vec<&IdedExpr> = call
+        .target
+        .as_deref()
+        .into_iter()
+        .chain(&call.args)
+        .collect();
     let [left, right] = operands.as_slice() else {
         return Vec::new();
     };

@@ -101,7 +101,9 @@ impl Left {
                 });
             }
             Says::Not(values) => self.not.extend(values),
-            Says::Least(bound, strict) => tighten(&mut self.least, bound, strict, Ordering::Greater),
+            Says::Least(bound, strict) => {
+                tighten(&mut self.least, bound, strict, Ordering::Greater)
+            }
             Says::Most(bound, strict) => tighten(&mut self.most, bound, strict, Ordering::Less),
             Says::Whole => self.whole = true,
             Says::Text(test, truth) => self.texts.push((test, truth)),
@@ -132,7 +134,10 @@ impl Left {
         let named = self.named.as_ref()?;
         let of = self.shown.clone();
         if named.is_empty() {
-            let is_test = self.mentioned.iter().all(|one| one == "true" || one == "false");
+            let is_test = self
+                .mentioned
+                .iter()
+                .all(|one| one == "true" || one == "false");
             return Some(if is_test {
                 Clash::Opposite(of)
             } else {
@@ -211,8 +216,16 @@ impl Left {
         let ((least, above), (most, below)) = (self.least.as_ref()?, self.most.as_ref()?);
         let is_empty = match (&least.value, &most.value) {
             (Value::Number(least), Value::Number(most)) if self.whole => {
-                let first = if *above { least.floor() + 1.0 } else { least.ceil() };
-                let last = if *below { most.ceil() - 1.0 } else { most.floor() };
+                let first = if *above {
+                    least.floor() + 1.0
+                } else {
+                    least.ceil()
+                };
+                let last = if *below {
+                    most.ceil() - 1.0
+                } else {
+                    most.floor()
+                };
                 first > last
             }
             (Value::Other(_), _) | (_, Value::Other(_)) => false,
@@ -225,11 +238,9 @@ impl Left {
             Value::Moment(_) => "moment",
             Value::Duration(_) => "duration",
             Value::Text(_) => "text",
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Kind(_)
-            | Value::Other(_) => "number",
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Kind(_) | Value::Other(_) => {
+                "number"
+            }
         };
         is_empty.then(|| Clash::Bounds(self.shown.clone(), kind))
     }
@@ -239,7 +250,9 @@ impl Left {
         let failed = || self.texts.iter().filter(|(_, truth)| !truth);
         let mut tests = passed().enumerate();
         tests.any(|(at, (test, _))| {
-            passed().skip(at.saturating_add(1)).any(|(other, _)| test.excludes(other))
+            passed()
+                .skip(at.saturating_add(1))
+                .any(|(other, _)| test.excludes(other))
                 || failed().any(|(other, _)| test.implies(other))
         })
     }

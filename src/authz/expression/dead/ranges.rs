@@ -34,17 +34,18 @@ pub(super) fn results(node: &IdedExpr) -> Option<(f64, f64)> {
 /// Whether a node is a moment.
 fn is_moment(node: &IdedExpr) -> bool {
     let is_now = is_path(node) && shown(node) == "now";
-    let made = call_of(node).is_some_and(|call| {
-        match (call.func_name.as_str(), call.args.as_slice()) {
-            ("timestamp" | "time", _) => true,
-            (operators::ADD | operators::SUBSTRACT, [left, right]) => {
-                let is_duration =
-                    |node| call_of(node).is_some_and(|call| call.func_name == "duration");
-                is_moment(left) && is_duration(right)
-            }
-            _ => false,
-        }
-    });
+    let made =
+        call_of(node).is_some_and(
+            |call| match (call.func_name.as_str(), call.args.as_slice()) {
+                ("timestamp" | "time", _) => true,
+                (operators::ADD | operators::SUBSTRACT, [left, right]) => {
+                    let is_duration =
+                        |node| call_of(node).is_some_and(|call| call.func_name == "duration");
+                    is_moment(left) && is_duration(right)
+                }
+                _ => false,
+            },
+        );
     is_now || made
 }
 

@@ -181,7 +181,11 @@ fn computed(node: &IdedExpr) -> Option<Value> {
         return Some(Value::Moment(nanoseconds.checked_add(rest)?));
     }
     if let Some(duration) = value.downcast_ref::<CelDuration>() {
-        return duration.inner().num_nanoseconds().map(i128::from).map(Value::Duration);
+        return duration
+            .inner()
+            .num_nanoseconds()
+            .map(i128::from)
+            .map(Value::Duration);
     }
     if let Some(text) = value.downcast_ref::<CelString<'_>>() {
         return Some(Value::Text(text.inner().to_owned()));

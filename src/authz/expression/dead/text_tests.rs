@@ -48,8 +48,9 @@ impl TextTest {
         let (Some(own), Some(others)) = (self.beginnings(), other.beginnings()) else {
             return false;
         };
-        let can_meet =
-            |one: &String, other: &String| one.starts_with(other.as_str()) || other.starts_with(one.as_str());
+        let can_meet = |one: &String, other: &String| {
+            one.starts_with(other.as_str()) || other.starts_with(one.as_str())
+        };
         !own.iter()
             .any(|one| others.iter().any(|other| can_meet(one, other)))
     }
