@@ -74,11 +74,11 @@ pub use issuers::Issuers;
 pub use layer::{Layer, LayerFindings};
 pub use lint::{
     ClaimSample, DeclaredArguments, IssuerClaims, LintContext, argument_servers, inner_servers,
-    lint, lint_layers, pattern_servers, scopes_of,
+    lint, lint_layers, pattern_servers, required_paths, scopes_of,
 };
 pub use load_error::LoadPolicyError;
 pub use settle::TeamState;
-pub use silence::LINTS;
+pub use silence::{ISSUER_LINTS, LINTS, SERVER_LINTS};
 pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
 pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
 pub use watch::watch;

@@ -63,6 +63,7 @@ pub struct Expression {
     precomputed: Arc<Precomputed>,
     traits: check::Traits,
     failures: Arc<totality::Failures>,
+    untestable: Arc<[String]>,
     remarks: Arc<[Remark]>,
     issuer_names: issuer_names::IssuerNames,
     argument_paths: Arc<[ValuePath]>,
@@ -118,6 +119,7 @@ impl Expression {
             precomputed: Arc::new(precompute::precompute(root, constants)),
             traits,
             failures: Arc::new(totality::failures(root, &[])),
+            untestable: totality::untestable(root).into(),
             remarks: found.remarks.into(),
             issuer_names: issuer_names::issuer_names(root),
             argument_paths: found.arguments.into(),
@@ -246,7 +248,7 @@ impl Expression {
     /// What may be absent, and for which no test in front of the expression helps.
     #[must_use]
     pub fn untestable(&self) -> &[String] {
-        &self.failures.untestable
+        &self.untestable
     }
 
     /// The paths whose presence it tests before it compares them for what they are not, so that it

@@ -361,6 +361,7 @@ fn look_at_policy(
     };
     let lint = LintContext {
         arguments: records::declared(&records),
+        required: records::required(&records, inspection.known()),
         destructive: records::destructive(&records),
         records_all: context
             .servers

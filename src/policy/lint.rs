@@ -28,7 +28,7 @@ mod windows;
 use std::sync::Arc;
 
 pub use context::LintContext;
-pub use declared::DeclaredArguments;
+pub use declared::{DeclaredArguments, required_paths};
 pub use samples::{ClaimSample, IssuerClaims};
 pub use usage::{argument_servers, inner_servers, pattern_servers, scopes_of};
 

@@ -23,6 +23,9 @@ pub struct LintContext<'c> {
     pub records_all: bool,
     /// Their declared arguments, by server and tool.
     pub arguments: BTreeMap<String, BTreeMap<String, DeclaredArguments>>,
+    /// The paths that each call of them has, by server and tool, where calls without them are
+    /// refused before the policy is asked.
+    pub required: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Which of them destroy by what their annotations say, trusted or not; only tools that say
     /// either.
     pub destructive: BTreeMap<String, BTreeMap<String, bool>>,
