@@ -216,17 +216,17 @@ impl Left {
         let ((least, above), (most, below)) = (self.least.as_ref()?, self.most.as_ref()?);
         let is_empty = match (&least.value, &most.value) {
             (Value::Number(least), Value::Number(most)) if self.whole => {
-                let first = if *above {
+                let lowest = if *above {
                     least.floor() + 1.0
                 } else {
                     least.ceil()
                 };
-                let last = if *below {
+                let highest = if *below {
                     most.ceil() - 1.0
                 } else {
                     most.floor()
                 };
-                first > last
+                lowest > highest
             }
             (Value::Other(_), _) | (_, Value::Other(_)) => false,
             (least, most) => match least.order(most) {

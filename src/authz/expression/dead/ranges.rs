@@ -107,13 +107,13 @@ fn gives(node: &IdedExpr, least: f64, most: f64) -> String {
     if most.is_infinite() {
         return "a size is 0 or more, and whole".to_owned();
     }
-    let note = match call_of(node).map(|call| call.func_name.as_str()) {
+    let beginning = match call_of(node).map(|call| call.func_name.as_str()) {
         Some("getDayOfWeek") => ", and 0 is Sunday",
         Some("getMonth") => ", and 0 is January",
         Some("getDayOfMonth") => ", and `getDate()` begins with 1",
         Some(_) | None => "",
     };
-    format!("`{}` gives {least} to {most}{note}", shown(node))
+    format!("`{}` gives {least} to {most}{beginning}", shown(node))
 }
 
 fn decided(always: bool, never: bool) -> Option<bool> {
