@@ -240,7 +240,7 @@ fn without_login<'n>(server: &'n Node, settings: &ServerSettings) -> Option<(&'n
         return None;
     }
     let node = server.member("issuers").or_else(|| server.member("name"));
-    Some((node.unwrap_or(server), settings.name.to_string()))
+    Some((node.unwrap_or(server), settings.name.clone()))
 }
 
 /// For all servers none of whose issuers is a URL.

@@ -5,13 +5,12 @@ mod facts;
 mod left;
 mod ranges;
 mod term;
-mod text_tests;
+mod texts;
 
 use cel::common::ast::{Expr, operators};
 use cel::common::types::CelBool;
 use cel::{IdedExpr, Program};
 
-use super::constant::{GLOB, MATCHES};
 use super::depth::children;
 use super::error::InvalidExpression;
 use super::lookup::{call_of, truth_of};

@@ -45,7 +45,7 @@ pub(super) fn required(
     };
     let own = checking.filter_map(|server| {
         let tools = records.get(&*server.name)?;
-        Some((server.name.to_string(), tools.iter().map(of_tool).collect()))
+        Some((server.name.clone(), tools.iter().map(of_tool).collect()))
     });
     own.collect()
 }

@@ -7,7 +7,7 @@ use super::super::constant::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::super::lookup::{call_of, quantified, truth_of};
 
 /// Parts of a condition that have to come out like this together.
-pub(in super::super) type Case<'e> = Vec<(&'e IdedExpr, bool)>;
+pub(super) type Case<'e> = Vec<(&'e IdedExpr, bool)>;
 
 /// The most ways to come out that are told apart. Beyond it a part counts as a whole.
 const CASES_MAX: usize = 64;

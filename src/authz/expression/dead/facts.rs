@@ -12,7 +12,7 @@ use super::super::shown::shown;
 use super::super::totality::{path, tested_path};
 use super::ranges::{results, turned};
 use super::term::{Constant, Value, constant, given_path, of_arguments, presence_term, term};
-use super::text_tests::TextTest;
+use super::texts::TextTest;
 
 /// What a part says of a term.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::super::proposals::is_within;
 use super::facts::{Says, facts};
 use super::term::{Constant, Value};
-use super::text_tests::TextTest;
+use super::texts::TextTest;
 
 /// Why parts of a condition cannot come out as they should together.
 #[derive(Debug, Clone)]
@@ -62,7 +62,14 @@ pub(super) fn clash(case: &[(&IdedExpr, bool)], needs: bool) -> Option<Clash> {
             Says::Never => return Some(Clash::Literal),
             Says::Needed => needed.push(fact.of),
             Says::Absent => absent.push(fact.of),
-            says => {
+            says @ (Says::Named(_)
+            | Says::Not(_)
+            | Says::Least(..)
+            | Says::Most(..)
+            | Says::Whole
+            | Says::Text(..)
+            | Says::Within(..)
+            | Says::Order(_)) => {
                 let left = all.entry(fact.of).or_default();
                 if left.shown.is_empty() {
                     left.shown = fact.shown;
@@ -102,7 +109,7 @@ impl Left {
             }
             Says::Not(values) => self.not.extend(values),
             Says::Least(bound, strict) => {
-                tighten(&mut self.least, bound, strict, Ordering::Greater)
+                tighten(&mut self.least, bound, strict, Ordering::Greater);
             }
             Says::Most(bound, strict) => tighten(&mut self.most, bound, strict, Ordering::Less),
             Says::Whole => self.whole = true,

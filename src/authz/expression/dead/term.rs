@@ -136,11 +136,22 @@ pub(super) fn constant(node: &IdedExpr) -> Option<Constant> {
         Expr::Ident(name) if TYPES.contains(&name.as_str()) => Value::Kind(name.clone()),
         _ if names_something(node) => return None,
         Expr::List(_) | Expr::Map(_) => Value::Other(term(node)),
-        _ => computed(node)?,
+        Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Ident(_)
+        | Expr::Select(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => computed(node)?,
     };
     let shown = match &value {
         Value::Number(number) => number.to_string(),
-        _ => shown(node),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Text(_)
+        | Value::Moment(_)
+        | Value::Duration(_)
+        | Value::Kind(_)
+        | Value::Other(_) => shown(node),
     };
     Some(Constant { value, shown })
 }

@@ -4,6 +4,7 @@ use regex::Regex;
 use regex_syntax::hir::Look;
 use regex_syntax::hir::literal::Extractor;
 
+use super::super::constant::{GLOB, MATCHES};
 use crate::authz::glob::Glob;
 
 /// How a text is tested.
@@ -23,8 +24,8 @@ impl TextTest {
             "startsWith" => TextTest::StartsWith(text.to_owned()),
             "endsWith" => TextTest::EndsWith(text.to_owned()),
             "contains" => TextTest::Contains(text.to_owned()),
-            super::GLOB => TextTest::Glob(Glob::name(text).ok()?),
-            super::MATCHES => TextTest::Matches(Box::new(Regex::new(text).ok()?)),
+            GLOB => TextTest::Glob(Glob::name(text).ok()?),
+            MATCHES => TextTest::Matches(Box::new(Regex::new(text).ok()?)),
             _ => return None,
         })
     }
