@@ -140,7 +140,9 @@ pub use difference::{
     Setting, Situation, Target, TargetResource, TooComplex, Unclear, matched_rules,
     representative_names,
 };
-pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
+pub use evaluation::{
+    demands, evaluate, evaluate_beside_shadow, events, may_have_counted, rehearse, uncounted,
+};
 pub use explain::{
     Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, Undecided, WantedClaims,
     claims_wanted, explain, near_misses, undecided,
@@ -148,7 +150,8 @@ pub use explain::{
 pub use expression::{
     ArgumentTest, Asked, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
-    InvalidExpression, MemberRead, NameKind, NameTest, PathStep, Remark, Sense, TestedValue,
+    InvalidExpression, MemberRead, NameCase, NameFact, NameKind, NameTest, PathStep, Remark, Sense,
+    TestedValue,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};

@@ -44,6 +44,7 @@
 //! | `matrix/` | computes who may call which tool |
 //! | `difference/` | says whose access changes between two policies |
 
+mod blocks;
 mod compile;
 mod context;
 pub mod difference;
@@ -76,10 +77,10 @@ pub use issuers::Issuers;
 pub use layer::{Layer, LayerFindings};
 pub use lint::{
     ClaimSample, DeclaredArguments, IssuerClaims, LintContext, argument_servers, inner_servers,
-    lint, lint_layers, pattern_servers, scopes_of,
+    lint, lint_layers, pattern_servers, required_paths, scopes_of,
 };
 pub use load_error::LoadPolicyError;
-pub use silence::LINTS;
+pub use silence::{ISSUER_LINTS, LINTS, SERVER_LINTS};
 pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
 pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings, TeamState};
 pub use watch::{report_replaced, watch};

@@ -53,7 +53,7 @@ pub use decode::{
 pub use finding::{Finding, Findings, Severity};
 pub use names::{NameFault, look, name, name_fault, odd_names, passes_for_latin, refuse_doubtful};
 pub use parse::parse;
-pub use silence::{silence, silence_of};
+pub use silence::{Elsewhere, silence, silence_of};
 pub use source::{Source, SourceId};
 pub use tree::{Data, Node};
 pub use words::{quoted, suggestion};

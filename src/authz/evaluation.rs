@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) use requirements::is_unmet;
-pub use windows::{demands, events, uncounted};
+pub use windows::{demands, events, may_have_counted, uncounted};
 
 use super::assignment::Assigned;
 use super::counting::{LimitDemand, OpenDemand, Takings};

@@ -20,6 +20,7 @@ mod issuer_names;
 mod limits;
 mod lookup;
 mod misfits;
+mod name_cases;
 mod name_tests;
 mod origin;
 mod outside;
@@ -50,6 +51,7 @@ pub use limits::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
+pub use name_cases::{NameCase, NameFact};
 pub use name_tests::{ArgumentTest, MemberRead, NameKind, NameTest, TestedValue};
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
@@ -66,12 +68,14 @@ pub struct Expression {
     precomputed: Arc<Precomputed>,
     traits: check::Traits,
     failures: Arc<totality::Failures>,
+    untestable: Arc<[String]>,
     remarks: Arc<[Remark]>,
     issuer_names: issuer_names::IssuerNames,
     asked: Arc<Asked>,
     member_reads: Arc<[MemberRead]>,
     argument_tests: Arc<[ArgumentTest]>,
     name_tests: Arc<[NameTest]>,
+    name_cases: Arc<[NameCase]>,
     dead: Option<Arc<InvalidExpression>>,
     passing: Arc<[String]>,
 }
@@ -125,12 +129,14 @@ impl Expression {
             precomputed: Arc::new(precompute::precompute(root, constants)),
             traits,
             failures: Arc::new(totality::failures(root, &[])),
+            untestable: totality::untestable(root).into(),
             remarks: remarks::remarks(root).into(),
             issuer_names: issuer_names::issuer_names(root),
             asked: Arc::new(asked::asked(root)),
             member_reads: name_tests::member_reads(&program, &compared).into(),
             argument_tests: name_tests::argument_tests(&program, &compared).into(),
             name_tests: name_tests::name_tests(&program, &compared).into(),
+            name_cases: name_cases::name_cases(&program).into(),
             dead: dead::dead_condition(&program).map(Arc::new),
             passing: passing::passing(root).into(),
         })
@@ -249,6 +255,12 @@ impl Expression {
         &self.name_tests
     }
 
+    /// The ways in which it holds, as far as they depend on names. It may hold in fewer.
+    #[must_use]
+    pub fn name_cases(&self) -> &[NameCase] {
+        &self.name_cases
+    }
+
     /// Why it, or a part of it, is the same for every request, if it is.
     #[must_use]
     pub fn dead(&self) -> Option<&InvalidExpression> {
@@ -267,7 +279,7 @@ impl Expression {
     /// What may be absent, and for which no test in front of the expression helps.
     #[must_use]
     pub fn untestable(&self) -> &[String] {
-        &self.failures.untestable
+        &self.untestable
     }
 
     /// The paths whose presence it tests before it compares them for what they are not, so that it

@@ -450,6 +450,7 @@ fn lint_context(
     };
     LintContext {
         arguments: records::declared(&records),
+        required: records::required(&records, inspection.known()),
         destructive: records::destructive(&records),
         records_all: context
             .servers

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::claims;
 use super::reader::ConfigReader;
 use super::scope_names;
-use super::silence::ISSUER_LINTS;
+use super::silence::{BESIDE_ISSUERS, ISSUER_LINTS};
 use super::words::Words;
 use crate::authn::{
     self, InvalidTokenType, IssuerSettings, KeySettings, KeySourceSettings, Provider,
@@ -84,7 +84,11 @@ impl ConfigReader<'_> {
         let leeway = yaml::duration(Duration::ZERO..=Duration::from_mins(5));
         let leeway = fields.optional("leeway", findings, leeway);
         let keys = fields.optional("keys", findings, keys);
-        fields.optional("silence", findings, yaml::silence(ISSUER_LINTS));
+        fields.optional(
+            "silence",
+            findings,
+            yaml::silence(ISSUER_LINTS, BESIDE_ISSUERS),
+        );
         fields.finish(findings);
         let (Some(_), Some(source)) = (&read.name, source) else {
             return read;

@@ -60,6 +60,7 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
     let known = inspection.config.as_ref().or(inspection.readable.as_ref());
     let known = known.map(|config| &*config.servers);
     let usage = usage.filter(|_| known.is_some());
+    let mut logins = Vec::new();
     for server in servers.map_or(&[][..], Node::items) {
         let name = server.member("name").and_then(Node::as_str);
         let mut settings = configured.unwrap_or_default().iter();
@@ -84,7 +85,7 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
             look_at_responses(server, findings);
         }
         if let Some(settings) = settings.filter(|_| !is_silent(NO_AUTHORIZATION_SERVER)) {
-            look_at_login(server, settings, findings);
+            logins.extend(without_login(server, settings));
         }
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
@@ -113,6 +114,7 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
             look_at_scopes(server, known, usage, findings);
         }
     }
+    look_at_logins(&logins, &mut inspection.findings);
 }
 
 /// For a server whose clients ask for scopes.
@@ -231,23 +233,30 @@ fn look_at_responses(server: &Node, findings: &mut Findings) {
     }
 }
 
-/// For a server none of whose issuers is a URL.
-fn look_at_login(server: &Node, settings: &ServerSettings, findings: &mut Findings) {
+/// The place and the name of a server none of whose issuers is a URL.
+fn without_login<'n>(server: &'n Node, settings: &ServerSettings) -> Option<(&'n Node, String)> {
     let is_said = settings.authorization_servers.is_some();
     if is_said || !settings.authorization_servers().is_empty() {
-        return;
+        return None;
     }
     let node = server.member("issuers").or_else(|| server.member("name"));
-    let message = "no issuer of the server is the URL of an authorization server: clients without a \
-                   token are told of no place to get one";
+    Some((node.unwrap_or(server), settings.name.clone()))
+}
+
+/// For all servers none of whose issuers is a URL.
+fn look_at_logins(logins: &[(&Node, String)], findings: &mut Findings) {
+    let Some((node, _)) = logins.first() else {
+        return;
+    };
+    let names = logins.iter().map(|(_, name)| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "no issuer of {names} is the URL of an authorization server: clients without a token are \
+         told of no place to get one"
+    );
     let help = "name some as `authorization_servers`, or say that there is none with \
                 `authorization_servers: []`";
-    findings.lint(
-        node.unwrap_or(server),
-        NO_AUTHORIZATION_SERVER,
-        message,
-        help,
-    );
+    findings.lint(node, NO_AUTHORIZATION_SERVER, message, help);
 }
 
 /// For a server whose recorded tools could be held against their schemas.

@@ -13,7 +13,7 @@ use self::replies::SCOPE_RESULTS;
 use super::indirect;
 use super::reader::ConfigReader;
 use super::scope_names::{self, scope};
-use super::silence::LINTS;
+use super::silence::{BESIDE_SERVERS, LINTS};
 use super::token_place::{Guarded, token_place};
 use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{IssuerSettings, TokenPlace};
@@ -99,7 +99,7 @@ fn server(
     let trust = trust(node, &mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
     let indirect = fields.optional("indirect", findings, indirect::indirect);
-    fields.optional("silence", findings, yaml::silence(LINTS));
+    fields.optional("silence", findings, yaml::silence(LINTS, BESIDE_SERVERS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let batch_max = batch_max.and_then(|most| usize::try_from(most).ok());
     let string_body = accepts("string_body", &mut fields, findings);

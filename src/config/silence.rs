@@ -1,5 +1,7 @@
 //! The lints of a configuration by name.
 
+use crate::yaml::Elsewhere;
+
 /// The client's token is handed on to the server.
 pub(super) const PASSED_TOKEN: &str = "passed-token";
 /// A scope is asked for that no rule looks at.
@@ -55,3 +57,26 @@ pub const LINTS: &[&str] = &[
     NO_AUTHORIZATION_SERVER,
     UNRECORDED_BY_PATTERN,
 ];
+
+const OF_SERVERS: (&[&str], &str) = (LINTS, "`silence` of the server");
+const OF_ISSUERS: (&[&str], &str) = (ISSUER_LINTS, "`silence` of the issuer");
+const OF_RULES: (&[&str], &str) = (
+    crate::policy::LINTS,
+    "`silence` of the rule, or of its file,",
+);
+
+/// The lints that a server does not silence.
+pub(super) const BESIDE_SERVERS: Elsewhere = &[OF_ISSUERS, OF_RULES];
+/// The lints that an issuer does not silence.
+pub(super) const BESIDE_ISSUERS: Elsewhere = &[OF_SERVERS, OF_RULES];
+/// The lints that a team does not silence.
+pub(super) const BESIDE_TEAMS: Elsewhere = &[OF_SERVERS, OF_ISSUERS];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_policy_knows_where_these_lints_are_silenced() {
+        assert_eq!(super::LINTS, crate::policy::SERVER_LINTS);
+        assert_eq!(super::ISSUER_LINTS, crate::policy::ISSUER_LINTS);
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::reader::ConfigReader;
+use super::silence::BESIDE_TEAMS;
 use crate::check::ServerSettings;
 use crate::policy::{LINTS, LastGoodSettings, OnError, TeamEffect, TeamSettings};
 use crate::yaml::{self, Fields, Findings, Node};
@@ -82,7 +83,7 @@ impl ConfigReader<'_> {
         let classes = fields.optional("classes", findings, names);
         let headers = fields.optional("headers", findings, names);
         let metadata = fields.optional("metadata", findings, names);
-        let silence = fields.optional("silence", findings, yaml::silence(LINTS));
+        let silence = fields.optional("silence", findings, yaml::silence(LINTS, BESIDE_TEAMS));
         let words = [OnError::Keep, OnError::Deny].map(|it| (it.word(), it));
         let on_error = fields.optional("on_error", findings, yaml::choice(&words));
         fields.finish(findings);

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod known;
+mod nothing;
 mod written;
 
 use std::collections::HashMap;
@@ -196,6 +197,7 @@ fn check_rules(
             }
         }
         check_issuers(rule, &context.issuers, findings);
+        nothing::refuse_nothing(rule, findings);
         let about = rule.what.as_ref().map(|what| &what.what);
         let is_about = |server: &str| about.is_none_or(|what| what.covers_server(server));
         let is_untold = names.are_untold(is_about);

@@ -8,10 +8,12 @@ mod absence;
 mod arguments;
 mod callers;
 mod claims;
+mod classes;
 mod context;
 mod cover;
 mod declared;
 mod empty_classes;
+mod meeting;
 mod names;
 mod owners;
 mod proofs;
@@ -23,11 +25,12 @@ mod tools;
 mod uris;
 mod usage;
 mod values;
+mod windows;
 
 use std::sync::Arc;
 
 pub use context::LintContext;
-pub use declared::DeclaredArguments;
+pub use declared::{DeclaredArguments, required_paths};
 pub use samples::{ClaimSample, IssuerClaims};
 pub use usage::{argument_servers, inner_servers, pattern_servers, scopes_of};
 
@@ -40,7 +43,7 @@ use super::silence::{
 use super::teams::TeamSettings;
 use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
-use context::{Lint, owners, places, tables};
+use context::{Block, Lint, owners, places, tables};
 
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
@@ -99,13 +102,19 @@ impl Lint<'_> {
         for (position, rule) in policy.rules().iter().enumerate() {
             self.look_at_condition(rule);
             self.look_at_values(rule);
-            self.look_at_uris(rule);
-            self.look_at_arguments(rule);
+            for block in Block::all(rule) {
+                self.look_at_uris(rule, &block);
+                self.look_at_arguments(rule, &block);
+                self.look_at_names(rule, &block);
+                self.look_at_classes(rule, &block);
+            }
+            self.look_at_windows(rule);
             self.look_at_cover(rule, covers.of(position));
-            self.look_at_names(rule);
             self.look_at_empty_classes(rule);
             self.look_at_owners(rule);
-            self.look_at_name_tests(rule);
+            if !self.look_at_name_tests(rule) {
+                self.look_at_meetings(rule);
+            }
             self.look_at_issuers(rule);
             self.look_at_peers(rule);
             self.look_at_reach(rule);

@@ -116,7 +116,41 @@ pub const LINTS: &[&str] = &[
     TEAM_TABLE,
 ];
 
+/// Every lint of a server in the configuration.
+pub const SERVER_LINTS: &[&str] = &[
+    "passed-token",
+    "unused-scope",
+    "unrecorded-tools",
+    "unchecked-arguments",
+    "unshared-sessions",
+    "telling-status",
+    "unknown-indirect-tool",
+    "unruled-inner-tools",
+    "unadvertised-scope",
+    "unheard-denials",
+    "no-authorization-server",
+    "unrecorded-by-pattern",
+];
+
+/// Every lint of an issuer in the configuration.
+pub const ISSUER_LINTS: &[&str] = &[
+    "chosen-subject",
+    "plain-http",
+    "unusable-key",
+    UNKNOWN_CLAIM,
+];
+
 /// Reads `silence`: names of lints, all known.
 pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
-    yaml::silence(LINTS)(node, findings)
+    const ELSEWHERE: yaml::Elsewhere = &[
+        (
+            SERVER_LINTS,
+            "`silence` of the server, in the configuration,",
+        ),
+        (
+            ISSUER_LINTS,
+            "`silence` of the issuer, in the configuration,",
+        ),
+    ];
+    yaml::silence(LINTS, ELSEWHERE)(node, findings)
 }

@@ -7,8 +7,8 @@ use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
 use crate::authz::request::AccessRequest;
 use crate::authz::rule::{Effect, Mode, Rules};
-use crate::authz::selectors::Scopes;
-use crate::authz::window::{Count, Window};
+use crate::authz::selectors::{CountedWindow, Scopes};
+use crate::authz::window::{Count, KeyPart, Window};
 
 /// The windows to be read before a request is evaluated: those of rules, including shadow rules,
 /// that could otherwise match, an allow rule also if the token had its scopes.
@@ -47,6 +47,21 @@ pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand
         }
     }
     demands
+}
+
+/// Whether a window may have counted an earlier request under the key of this one: by server, or by
+/// a session on it, only what happened on the server counts, and by tool only calls of the tool.
+#[must_use]
+pub fn may_have_counted(policy: &Policy, request: &AccessRequest<'_>, one: &CountedWindow) -> bool {
+    let Some(of) = one.of.as_deref() else {
+        return true;
+    };
+    let is_by = |parts: &[KeyPart]| one.window.by.iter().any(|part| parts.contains(part));
+    let is_of_server = is_by(&[KeyPart::Server, KeyPart::Session, KeyPart::Tool]);
+    if is_of_server && !of.covers_server(request.server) {
+        return false;
+    }
+    !is_by(&[KeyPart::Tool]) || of.matches_names(&policy.call(request).target) != Match::No
 }
 
 /// The windows in which to record a request once it is decided.

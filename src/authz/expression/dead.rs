@@ -1,6 +1,11 @@
 //! Finds conditions, and parts of them, that are the same for every request.
 
-mod bounds;
+mod cases;
+mod facts;
+mod left;
+mod ranges;
+mod term;
+mod texts;
 
 use cel::common::ast::{Expr, operators};
 use cel::common::types::CelBool;
@@ -10,11 +15,13 @@ use super::depth::children;
 use super::error::InvalidExpression;
 use super::lookup::{call_of, truth_of};
 use super::misfits::evaluate;
-use super::request_path::is_path;
 use super::shown::shown;
 use super::typing::column_of;
 use super::vocabulary::VARIABLES;
-use bounds::{conflict, range_result};
+use cases::{Case, cases, is_condition};
+use left::{Clash, clash};
+use ranges::{item_never_given, range_result};
+use term::term;
 
 /// Why an expression, or a part of it, is the same for every request.
 pub(super) fn dead_condition(program: &Program) -> Option<InvalidExpression> {
@@ -89,35 +96,140 @@ fn dead_part(root: &IdedExpr) -> Option<(&IdedExpr, bool, String)> {
     let mut pending = vec![root];
     let mut found = None;
     while let Some(node) = pending.pop() {
-        if let Some((truth, help)) = dead_here(node) {
+        if let Some(dead) = dead_here(node) {
             // The innermost of several is what is wrong.
-            found = Some((node, truth, help));
+            found = Some(dead);
         }
         pending.extend(children(node));
     }
     found
 }
 
-fn dead_here(node: &IdedExpr) -> Option<(bool, String)> {
+fn dead_here(node: &IdedExpr) -> Option<(&IdedExpr, bool, String)> {
     let call = call_of(node)?;
+    let here = |(truth, help): (bool, String)| (node, truth, help);
     match (call.func_name.as_str(), call.args.as_slice()) {
-        (operators::IN, [_, within]) => {
-            let is_empty = matches!(&within.expr, Expr::List(list) if list.elements.is_empty());
-            is_empty.then(|| (false, "the list is empty".to_owned()))
+        (operators::IN, [item, within]) => {
+            if matches!(&within.expr, Expr::List(list) if list.elements.is_empty()) {
+                return Some((node, false, "the list is empty".to_owned()));
+            }
+            let (item, help) = item_never_given(item, within)?;
+            Some((item, false, help))
         }
-        (operators::EQUALS | operators::NOT_EQUALS, [left, right])
-            if is_path(left) && same(left, right) =>
-        {
-            let truth = call.func_name == operators::EQUALS;
-            Some((truth, "it is compared with itself".to_owned()))
+        (
+            name @ (operators::EQUALS
+            | operators::NOT_EQUALS
+            | operators::LESS
+            | operators::LESS_EQUALS
+            | operators::GREATER
+            | operators::GREATER_EQUALS),
+            [left, right],
+        ) => {
+            if reads(left) && term(left) == term(right) {
+                let truth = [
+                    operators::EQUALS,
+                    operators::LESS_EQUALS,
+                    operators::GREATER_EQUALS,
+                ]
+                .contains(&name);
+                return Some((node, truth, "it is compared with itself".to_owned()));
+            }
+            range_result(name, left, right).map(here)
         }
-        (operators::LOGICAL_AND, _) => conflict(node, true).map(|help| (false, help)),
-        (operators::LOGICAL_OR, _) => conflict(node, false).map(|help| (true, help)),
-        (_, [left, right]) => range_result(&call.func_name, left, right),
+        (operators::LOGICAL_AND | operators::LOGICAL_NOT, _) => {
+            never(&[(node, true)], true).map(|help| (node, false, help))
+        }
+        (operators::LOGICAL_OR, _) => never(&[(node, false)], false).map(|help| (node, true, help)),
+        (operators::CONDITIONAL, [test, yes, no]) => dead_choice(node, test, yes, no),
         _ => None,
     }
 }
 
-fn same(one: &IdedExpr, other: &IdedExpr) -> bool {
-    shown(one) == shown(other) && shown(one) != "…"
+/// A choice that comes out alike, and a branch of it that its test refutes.
+fn dead_choice<'e>(
+    node: &'e IdedExpr,
+    test: &'e IdedExpr,
+    yes: &'e IdedExpr,
+    no: &'e IdedExpr,
+) -> Option<(&'e IdedExpr, bool, String)> {
+    for (branch, truth) in [(yes, true), (no, false)] {
+        if !is_condition(branch) || truth_of(branch).is_some() {
+            continue;
+        }
+        let is_possible = never(&[(test, truth)], true).is_none();
+        if let Some(help) = never(&[(test, truth), (branch, true)], true).filter(|_| is_possible) {
+            return Some((branch, false, help));
+        }
+    }
+    if !is_condition(node) {
+        return None;
+    }
+    if let Some(help) = never(&[(node, true)], true) {
+        return Some((node, false, help));
+    }
+    never(&[(node, false)], false).map(|help| (node, true, help))
+}
+
+/// Why these nodes never come out like this together, as a remedy. `is_and` says whether they are
+/// joined as they stand, or by what they are not.
+fn never(all: &[(&IdedExpr, bool)], is_and: bool) -> Option<String> {
+    let mut first = None;
+    for case in cases(all) {
+        let clash = clash(&case, is_and)?;
+        if matches!(first, None | Some(Clash::Literal)) {
+            first = Some(clash);
+        }
+    }
+    let clash = first.filter(|clash| !matches!(clash, Clash::Literal))?;
+    Some(remedy(&clash, is_and))
+}
+
+/// The paths that are there wherever a node comes out as `truth`.
+pub(super) fn needed(node: &IdedExpr, truth: bool) -> Vec<String> {
+    let found = facts::facts(node, truth).into_iter();
+    let found = found.filter(|fact| matches!(fact.says, facts::Says::Needed));
+    found.map(|fact| fact.of).collect()
+}
+
+/// The ways in which a condition holds, without those that never come about.
+pub(super) fn possible_cases(root: &IdedExpr) -> Vec<Case<'_>> {
+    let mut all = cases(&[(root, true)]);
+    all.retain(|case| clash(case, true).is_none());
+    all
+}
+
+fn remedy(clash: &Clash, is_and: bool) -> String {
+    let (other, which) = if is_and {
+        ("||", "holds where either does")
+    } else {
+        ("&&", "holds where both do")
+    };
+    match clash {
+        Clash::Named(of, values) => {
+            let list = values.join(", ");
+            if is_and {
+                format!("one value is meant to be any of them: `{of} in [{list}]`")
+            } else {
+                format!("one value is meant to be none of them: `!({of} in [{list}])`")
+            }
+        }
+        Clash::Opposite(of) => format!("one part says of `{of}` the opposite of another"),
+        Clash::Excluded(of, value) => {
+            format!("another part does not leave `{of}` the value {value}; `{other}` {which}")
+        }
+        Clash::Bounds(of, kind) => {
+            format!("there is no {kind} between the two bounds of `{of}`; `{other}` {which}")
+        }
+        Clash::Texts(of) => {
+            format!("no text passes both tests of `{of}`; `{other}` {which}")
+        }
+        Clash::Networks(of) => {
+            format!("no address passes both tests of `{of}`; `{other}` {which}")
+        }
+        Clash::Order => "the same two values are compared in two ways".to_owned(),
+        Clash::Absent(path) => {
+            format!("`{path}` is read where a part says that it is absent; `{other}` {which}")
+        }
+        Clash::Literal => "a literal decides".to_owned(),
+    }
 }

@@ -89,7 +89,47 @@ enum How {
     Glob(Box<Glob>),
 }
 
+impl How {
+    /// How a function compares a name with a part or a pattern.
+    fn of(function: &str, written: &str) -> Option<Self> {
+        Some(match function {
+            "startsWith" => How::StartsWith,
+            "endsWith" => How::EndsWith,
+            "contains" => How::Contains,
+            MATCHES => How::Matches(Box::new(Regex::new(written).ok()?)),
+            GLOB => How::Glob(Box::new(Glob::name(written).ok()?)),
+            _ => return None,
+        })
+    }
+}
+
 impl NameTest {
+    /// A test that nothing but such a name can pass, as it stands in an expression.
+    pub(super) fn direct(
+        kind: NameKind,
+        of: String,
+        function: &str,
+        written: &str,
+        column: Option<usize>,
+    ) -> Option<Self> {
+        let is_whole = [operators::EQUALS, operators::NOT_EQUALS, operators::IN];
+        let how = if is_whole.contains(&function) {
+            How::Is
+        } else {
+            How::of(function, written)?
+        };
+        Some(NameTest {
+            kind,
+            text: written.to_owned(),
+            column,
+            of,
+            is_sole: true,
+            sense: Sense::Holds,
+            folding: None,
+            how,
+        })
+    }
+
     /// Whether the name is compared with the whole text.
     #[must_use]
     pub fn is_exact(&self) -> bool {
@@ -226,14 +266,10 @@ fn name_test(program: &Program, comparison: &Comparison<'_>) -> Option<NameTest>
     } else {
         None
     };
-    let how = match comparison.function {
-        _ if comparison.is_whole() => How::Is,
-        "startsWith" => How::StartsWith,
-        "endsWith" => How::EndsWith,
-        "contains" => How::Contains,
-        MATCHES => How::Matches(Box::new(Regex::new(written).ok()?)),
-        GLOB => How::Glob(Box::new(Glob::name(written).ok()?)),
-        _ => return None,
+    let how = if comparison.is_whole() {
+        How::Is
+    } else {
+        How::of(comparison.function, written)?
     };
     Some(NameTest {
         kind,

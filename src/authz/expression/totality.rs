@@ -212,11 +212,50 @@ pub(super) fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
     let parts = call.args.iter();
     match (call.func_name.as_str(), truth) {
         (GIVEN, true) => parts.filter_map(path).collect(),
+        (operators::IN, true) => member_found(node).into_iter().collect(),
         (operators::LOGICAL_AND, true) | (operators::LOGICAL_OR, false) => {
             parts.flat_map(|part| tested(part, truth)).collect()
         }
         (operators::LOGICAL_NOT, _) => parts.flat_map(|part| tested(part, !truth)).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// The member that a node finds in an object.
+fn member_found(node: &IdedExpr) -> Option<String> {
+    match call_of(node)?.args.as_slice() {
+        [key, within] => Some(step(&path(within)?, text_of(key)?)),
+        _ => None,
+    }
+}
+
+/// What may be absent and cannot be tested for, without what its author has refused.
+pub(super) fn untestable(root: &IdedExpr) -> Vec<String> {
+    let device = refuses_unknown_device(root).then(|| "device".to_owned());
+    failures(root, device.as_slice()).untestable
+}
+
+/// Whether a node holds where nothing is known of the device, as its author has it.
+fn refuses_unknown_device(node: &IdedExpr) -> bool {
+    let Some(call) = call_of(node) else {
+        return false;
+    };
+    let is_tested = |node: &IdedExpr, truth: bool| {
+        let found = tested(node, truth);
+        found.iter().any(|path| path.starts_with("device."))
+    };
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::LOGICAL_OR, sides) => {
+            is_tested(node, false) || sides.iter().any(refuses_unknown_device)
+        }
+        (operators::LOGICAL_AND, sides) => sides
+            .iter()
+            .all(|side| refuses_unknown_device(side) || failures(side, &[]).untestable.is_empty()),
+        (operators::LOGICAL_NOT, [inner]) => is_tested(inner, true),
+        (operators::CONDITIONAL, [test, _, no]) => {
+            is_tested(test, true) && truth_of(no) == Some(true)
+        }
+        _ => false,
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
-use crate::config::{Inspection, RecordedNames};
-use crate::policy::DeclaredArguments;
+use crate::config::{Config, Inspection, RecordedNames};
+use crate::policy::{DeclaredArguments, required_paths};
 use crate::yaml::Node;
 
 /// The recorded tools by server.
@@ -30,6 +30,24 @@ pub(super) fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, D
     records
         .map(|(server, tools)| (server.clone(), tools.iter().map(of_tool).collect()))
         .collect()
+}
+
+/// The arguments that each call of the tools has, on servers that hold them against the schemas.
+pub(super) fn required(
+    records: &Records,
+    config: Option<&Config>,
+) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
+    let servers = config.map_or(&[][..], |config| &config.servers);
+    let checking = servers.iter().filter(|server| server.check_arguments);
+    let of_tool = |tool: &RecordedTool| {
+        let required = required_paths(tool.part("inputSchema"));
+        (tool.name.clone(), required)
+    };
+    let own = checking.filter_map(|server| {
+        let tools = records.get(&*server.name)?;
+        Some((server.name.clone(), tools.iter().map(of_tool).collect()))
+    });
+    own.collect()
 }
 
 /// Which of the tools destroy, by their annotations: those that say it, and those that deny it.

@@ -18,6 +18,8 @@ use super::values::read_values;
 /// `what`, with the names that must exist elsewhere.
 #[derive(Debug, Default)]
 pub(crate) struct WhatDocument<'n> {
+    /// The block.
+    pub(crate) node: Option<&'n Node>,
     pub(crate) what: What,
     pub(crate) servers: Vec<&'n Node>,
     pub(crate) classes: Vec<&'n Node>,
@@ -31,6 +33,7 @@ pub(super) fn read_what<'n>(
 ) -> Option<WhatDocument<'n>> {
     let mut fields = open(node, block, findings)?;
     let mut read = what_fields(&mut fields, findings);
+    read.node = Some(node);
     let methods = fields.node_of("methods");
     if let Some(not) = fields.optional("not", findings, read_what_not) {
         read.servers.extend(not.servers);
@@ -84,6 +87,7 @@ fn what_fields<'n>(fields: &mut Fields<'n>, findings: &mut Findings) -> WhatDocu
         not: None,
     };
     WhatDocument {
+        node: None,
         what,
         servers: servers.map_or(&[][..], Node::items).iter().collect(),
         classes: classes.map_or(&[][..], Node::items).iter().collect(),

@@ -93,6 +93,10 @@ impl Lint<'_> {
             let is_hinted = hints.servers().any(|server| what.covers_server(server));
             know(names_something(what), "mcp.name");
             know(is_only_calls(what) && !is_hinted, "mcp.class");
+            for path in self.required_of(what) {
+                know(true, &format!("args.{path}"));
+                know(true, &format!("mcp.arguments.{path}"));
+            }
             for selector in &what.arguments {
                 know(true, &format!("args.{}", selector.path.as_str()));
                 know(true, &format!("mcp.arguments.{}", selector.path.as_str()));
@@ -107,6 +111,30 @@ impl Lint<'_> {
             know(place.countries.is_some(), "source.country");
         }
         known
+    }
+}
+
+impl Lint<'_> {
+    /// The arguments that every call has to which a block applies that names its tools: the schema
+    /// of each requires them, and calls without them are refused before.
+    fn required_of(&self, what: &What) -> Vec<String> {
+        let tools = what.tools.iter().flatten();
+        let Some(tools) = tools.map(|glob| glob.exact()).collect::<Option<Vec<_>>>() else {
+            return Vec::new();
+        };
+        let mut shared: Option<Vec<String>> = None;
+        for server in self.servers_under(what) {
+            let recorded = self.context.required.get(&server);
+            for tool in &tools {
+                let own = recorded.and_then(|own| own.get(&***tool));
+                let own = own.cloned().unwrap_or_default();
+                shared = Some(match shared {
+                    Some(all) => all.into_iter().filter(|path| own.contains(path)).collect(),
+                    None => own,
+                });
+            }
+        }
+        shared.unwrap_or_default()
     }
 }
 

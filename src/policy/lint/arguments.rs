@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::{Lint, LintContext};
+use super::context::{Block, Lint, LintContext};
 use super::declared::DeclaredArguments;
 use super::usage::is_call;
 use crate::authz::{
@@ -13,25 +13,26 @@ use crate::policy::silence::{ARGUMENT_VALUE, UNKNOWN_ARGUMENT};
 use crate::yaml::suggestion;
 
 impl<'l> Lint<'l> {
-    pub(super) fn look_at_arguments(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref().filter(|what| is_about_tools(what)) else {
+    pub(super) fn look_at_arguments(&mut self, rule: &Rule, block: &Block<'_>) {
+        let what = block.what;
+        if !is_about_tools(what) {
             return;
-        };
+        }
         let Some(declared) = self.declared(what) else {
             return;
         };
         let path = |selector: &ValueSelector| selector.path.clone();
         let not = what.not.as_deref();
-        let places: [(Vec<ValuePath>, &[&str]); 2] = [
+        let places: [(Vec<ValuePath>, Vec<&str>); 2] = [
             (
                 what.arguments.iter().map(path).collect(),
-                &["what", "arguments"],
+                block.at(&["arguments"]),
             ),
             (
                 not.iter()
                     .flat_map(|not| not.arguments.iter().map(path))
                     .collect(),
-                &["what", "not", "arguments"],
+                block.at(&["not", "arguments"]),
             ),
         ];
         let unknown = places.iter().find_map(|(paths, way)| {
@@ -41,18 +42,19 @@ impl<'l> Lint<'l> {
         });
         let found = unknown.map(|(path, way)| {
             let (message, help) = undeclared(path.as_str(), &declared);
-            (*way, message, help)
+            (way, message, help)
         });
         let values = [
-            (&*what.arguments, &["what", "arguments"][..]),
+            (&*what.arguments, block.at(&["arguments"])),
             (
                 not.map_or(&[][..], |not| &*not.arguments),
-                &["what", "not", "arguments"],
+                block.at(&["not", "arguments"]),
             ),
         ];
         let mut untaken = values.iter().flat_map(|(selectors, way)| {
             let each = selectors.iter().map(|one| untaken(one, &declared));
-            each.flatten().map(|(message, help)| (*way, message, help))
+            each.flatten()
+                .map(move |(message, help)| (way, message, help))
         });
         let untaken = untaken.next();
         if let Some((way, message, help)) = found {
@@ -61,7 +63,7 @@ impl<'l> Lint<'l> {
         if let Some((way, message, help)) = untaken {
             self.warn(rule, way, ARGUMENT_VALUE, &message, &help);
         }
-        if let Some(condition) = &rule.expression {
+        if let Some(condition) = rule.expression.as_ref().filter(|_| block.is_own()) {
             self.look_at_tested_arguments(rule, condition, &declared);
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::declared::DeclaredArguments;
 use super::samples::IssuerClaims;
-use crate::authz::{Glob, Policy, Rule, TrustedHints, UriForm};
+use crate::authz::{Glob, Policy, Rule, TrustedHints, UriForm, What};
 use crate::policy::document::span_at;
 use crate::policy::issuers::Issuers;
 use crate::policy::teams::TeamSettings;
@@ -24,6 +24,9 @@ pub struct LintContext<'c> {
     pub records_all: bool,
     /// Their declared arguments, by server and tool.
     pub arguments: BTreeMap<String, BTreeMap<String, DeclaredArguments>>,
+    /// The paths that each call of them has, by server and tool, where calls without them are
+    /// refused before the policy is asked.
+    pub required: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Which of them destroy by what their annotations say, trusted or not; only tools that say
     /// either.
     pub destructive: BTreeMap<String, BTreeMap<String, bool>>,
@@ -43,6 +46,47 @@ pub struct LintContext<'c> {
     pub suite: Option<&'c Suite>,
     /// The time; without it, expired rules are not reported.
     pub now: Option<Timestamp>,
+}
+
+/// A block over calls: the `what` of a rule, or what one of its windows counts.
+pub(super) struct Block<'r> {
+    pub(super) what: &'r What,
+    /// Its keys in the rule.
+    pub(super) way: Vec<&'static str>,
+}
+
+impl<'r> Block<'r> {
+    /// The blocks of a rule.
+    pub(super) fn all(rule: &'r Rule) -> Vec<Self> {
+        let mut all = Vec::new();
+        all.extend(rule.what.as_ref().map(|what| Block {
+            what,
+            way: vec!["what"],
+        }));
+        let why = rule.why.as_ref();
+        let not = why.and_then(|why| why.not.as_deref());
+        for (why, way) in [(why, &["why"][..]), (not, &["why", "not"])] {
+            for behaviour in why.iter().flat_map(|why| &why.behaviours) {
+                let counted = &behaviour.counted;
+                let own = [counted.window.count.name(), "of"];
+                all.extend(counted.of.as_deref().map(|what| Block {
+                    what,
+                    way: [way, &own].concat(),
+                }));
+            }
+        }
+        all
+    }
+
+    /// Whether it says to which requests the rule applies.
+    pub(super) fn is_own(&self) -> bool {
+        self.way == ["what"]
+    }
+
+    /// The keys of a part of it.
+    pub(super) fn at(&self, keys: &[&'static str]) -> Vec<&'static str> {
+        [self.way.as_slice(), keys].concat()
+    }
 }
 
 /// One run over a policy, with its findings.

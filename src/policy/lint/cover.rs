@@ -4,11 +4,8 @@
 
 use std::collections::HashMap;
 
-use ipnet::IpNet;
-
-use crate::authz::{
-    Effect, Expression, Glob, MethodPattern, Mode, Names, Rule, What, Where, Who, WhoKinds,
-};
+use crate::authz::{Effect, Expression, Mode, Names, Rule, Who};
+use crate::policy::blocks::{covers_what, covers_where, covers_who};
 
 /// Rules by caller, so that not every pair must be compared: a rule that names groups covers only
 /// rules that name some of the same groups, and likewise with subjects.
@@ -119,91 +116,4 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
             let own = narrow.expression.as_ref().map(Expression::as_str);
             own == Some(wide.as_str())
         })
-}
-
-fn covers_who(wide: &Who, narrow: &Who) -> bool {
-    let WhoKinds { names, claims, not } = wide.kinds();
-    let own = narrow.kinds();
-    let mut names = names.into_iter().zip(own.names);
-    names.all(|((_, wide), (_, narrow))| covers_names(wide, narrow))
-        && claims.iter().all(|claim| own.claims.contains(claim))
-        && (not.is_none() || not == own.not)
-}
-
-fn covers_what(wide: &What, narrow: &What) -> bool {
-    let What {
-        servers,
-        methods,
-        tools,
-        classes,
-        prompts,
-        resources,
-        arguments,
-        not,
-    } = wide;
-    covers_names(servers.as_ref(), narrow.servers.as_ref())
-        && covers_names(classes.as_ref(), narrow.classes.as_ref())
-        && covers_list(methods.as_deref(), narrow.methods.as_deref(), covers_method)
-        && covers_list(tools.as_deref(), narrow.tools.as_deref(), covers_glob)
-        && covers_list(prompts.as_deref(), narrow.prompts.as_deref(), covers_glob)
-        && covers_list(
-            resources.as_deref(),
-            narrow.resources.as_deref(),
-            |wide, narrow| covers_glob(wide.glob(), narrow.glob()),
-        )
-        && arguments
-            .iter()
-            .all(|argument| narrow.arguments.contains(argument))
-        && (not.is_none() || *not == narrow.not)
-}
-
-fn covers_where(wide: &Where, narrow: &Where) -> bool {
-    let Where {
-        networks,
-        countries,
-        device,
-        not,
-    } = wide;
-    let contains = |wide: &IpNet, narrow: &IpNet| wide.contains(narrow);
-    covers_list(networks.as_deref(), narrow.networks.as_deref(), contains)
-        && covers_names(countries.as_ref(), narrow.countries.as_ref())
-        && device.iter().all(|one| narrow.device.contains(one))
-        && (not.is_none() || *not == narrow.not)
-}
-
-fn covers_names(wide: Option<&Names>, narrow: Option<&Names>) -> bool {
-    let same = |one: &std::sync::Arc<str>, other: &std::sync::Arc<str>| one == other;
-    covers_list(
-        wide.map(|names| &**names),
-        narrow.map(|names| &**names),
-        same,
-    )
-}
-
-fn covers_list<T>(
-    wide: Option<&[T]>,
-    narrow: Option<&[T]>,
-    covers: impl Fn(&T, &T) -> bool,
-) -> bool {
-    wide.is_none_or(|wide| {
-        narrow.is_some_and(|narrow| {
-            narrow
-                .iter()
-                .all(|one| wide.iter().any(|other| covers(other, one)))
-        })
-    })
-}
-
-fn covers_method(wide: &MethodPattern, narrow: &MethodPattern) -> bool {
-    match (wide, narrow) {
-        (MethodPattern::Under(prefix), MethodPattern::Exact(method)) => {
-            method.starts_with(&**prefix) && method.len() > prefix.len()
-        }
-        (MethodPattern::Under(wide), MethodPattern::Under(narrow)) => narrow.starts_with(&**wide),
-        (MethodPattern::Exact(_), _) => wide == narrow,
-    }
-}
-
-fn covers_glob(wide: &Glob, narrow: &Glob) -> bool {
-    wide.as_str() == narrow.as_str() || narrow.exact().is_some_and(|name| wide.matches(name))
 }

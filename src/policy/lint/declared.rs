@@ -49,6 +49,28 @@ pub struct DeclaredValues {
     numbers: Option<Vec<f64>>,
 }
 
+/// The paths that every value has which fits a schema of an object.
+#[must_use]
+pub fn required_paths(schema: Option<&Value<'_>>) -> Vec<String> {
+    let Some(schema) = schema else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let names = match schema.member("required") {
+        Some(Value::List(names)) => names.as_slice(),
+        _ => &[],
+    };
+    for name in names {
+        let Value::String(name) = name else { continue };
+        found.push(name.to_string());
+        let own = schema.member("properties").and_then(|all| all.member(name));
+        let is_object = |own: &&Value<'_>| matches!(own.member("type"), Some(Value::String(kind)) if kind == "object");
+        let below = required_paths(own.filter(is_object));
+        found.extend(below.into_iter().map(|path| format!("{name}.{path}")));
+    }
+    found
+}
+
 impl DeclaredArguments {
     /// Reads a schema.
     #[must_use]

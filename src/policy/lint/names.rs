@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::context::Lint;
-use super::usage::is_call;
-use crate::authz::{NameKind, NameTest, ResourceKind, Rule, ToolClasses, What};
+use super::usage::{TOOLS_CALL, is_call};
+use crate::authz::{
+    Expression, NameCase, NameKind, NameTest, ResourceKind, Rule, ToolClasses, What,
+};
 use crate::policy::document::span_at;
 use crate::policy::silence::UNKNOWN_TOOL;
 use crate::yaml::suggestion;
@@ -29,17 +31,22 @@ impl Tools<'_> {
 }
 
 impl<'l> Lint<'l> {
-    pub(super) fn look_at_name_tests(&mut self, rule: &Rule) {
+    /// Whether some test of a name is at fault by itself.
+    pub(super) fn look_at_name_tests(&mut self, rule: &Rule) -> bool {
         let Some(condition) = &rule.expression else {
-            return;
+            return false;
         };
         let tests = condition.name_tests().iter();
         let is_name = |test: &&NameTest| test.kind == NameKind::Name && test.is_sole;
-        let tests: Vec<&NameTest> = tests.filter(is_name).collect();
+        let tests: Vec<&NameTest> = tests
+            .filter(is_name)
+            .filter(|test| may_be_of_a_call(condition, test))
+            .collect();
         let what = rule.what.as_ref();
         if tests.is_empty() || what.is_some_and(|what| !may_be_about_tools(what)) {
-            return;
+            return false;
         }
+        let mut is_at_fault = false;
         let tools = self.tools_of(what);
         for test in tests {
             let selected = what.and_then(|what| what.tools.as_deref());
@@ -48,6 +55,7 @@ impl<'l> Lint<'l> {
             });
             match &tools {
                 Some(tools) if !tools.may_pass(test) => {
+                    is_at_fault = true;
                     let message = if test.is_exact() {
                         format!("no known tool has the name `{}`", test.text)
                     } else {
@@ -56,16 +64,18 @@ impl<'l> Lint<'l> {
                     let known: Vec<&str> = tools.names.iter().copied().collect();
                     let help = suggestion(&test.text, &known);
                     let is_sure = tools.tables.is_empty() && what.is_some_and(is_about_tools);
-                    self.tell(rule, test, is_sure, (message, help));
+                    self.tell(rule, test.column, is_sure, (message, help));
                 }
                 Some(_) | None if !is_selected => {
+                    is_at_fault = true;
                     let message = format!("the rule does not apply to `{}`", test.text);
                     let help = "`tools` of the rule does not match it".to_owned();
-                    self.tell(rule, test, false, (message, help));
+                    self.tell(rule, test.column, false, (message, help));
                 }
                 Some(_) | None => {}
             }
         }
+        is_at_fault
     }
 
     /// The tools of all servers that a rule applies to; `None` if nothing is known of one of them.
@@ -100,23 +110,37 @@ impl<'l> Lint<'l> {
     }
 
     /// Points to the text of a test: an error where the comparison can never hold.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         rule: &Rule,
-        test: &NameTest,
+        column: Option<usize>,
         is_sure: bool,
         (message, help): (String, String),
     ) {
         if !is_sure {
-            self.warn_in_condition(rule, test.column, UNKNOWN_TOOL, (message, help));
+            self.warn_in_condition(rule, column, UNKNOWN_TOOL, (message, help));
             return;
         }
         let node = self.place(rule, &["if"], UNKNOWN_TOOL);
         if let (Some(node), Some(condition)) = (node, &rule.expression) {
-            let span = span_at(test.column, condition.as_str(), node, &self.findings);
+            let span = span_at(column, condition.as_str(), node, &self.findings);
             self.findings.error_at(node.source, span, message, help);
         }
     }
+}
+
+/// Whether a test is one of those that a tool call has to pass in some case.
+fn may_be_of_a_call(condition: &Expression, test: &NameTest) -> bool {
+    let has_test = |case: &&NameCase| {
+        let mut tests = case.facts.iter().flat_map(|fact| &fact.tests);
+        tests.any(|own| own.column == test.column)
+    };
+    let may_be_a_call = |case: &NameCase| {
+        let mut facts = case.facts.iter();
+        facts.all(|fact| fact.kind != NameKind::Method || fact.accepts(TOOLS_CALL))
+    };
+    let mut cases = condition.name_cases().iter().filter(has_test).peekable();
+    cases.peek().is_none() || cases.any(may_be_a_call)
 }
 
 /// Whether a rule applies to tool calls and nothing else.

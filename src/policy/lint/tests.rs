@@ -55,6 +55,7 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
         ),
     ]);
     let context = LintContext {
+        required: BTreeMap::new(),
         destructive: BTreeMap::new(),
         claims: BTreeMap::new(),
         records_all: true,

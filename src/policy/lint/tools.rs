@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::context::{Lint, LintContext};
+use super::context::{Block, Lint, LintContext};
 use crate::authz::{Effect, Glob, Mode, Rule, UNCLASSIFIED, What};
 use crate::policy::silence::{EMPTY_CLASS, UNKNOWN_TOOL};
 use crate::yaml::{Data, Node, silence_of, suggestion};
@@ -24,10 +24,8 @@ impl<'l> Lint<'l> {
         (!tools.is_empty()).then_some(tools)
     }
 
-    pub(super) fn look_at_names(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref() else {
-            return;
-        };
+    pub(super) fn look_at_names(&mut self, rule: &Rule, block: &Block<'_>) {
+        let what = block.what;
         let Some(recorded) = self.recorded(what) else {
             return;
         };
@@ -63,7 +61,7 @@ impl<'l> Lint<'l> {
         for (glob, near) in missing {
             let message = format!("no recorded tool matches `{}`", glob.as_str());
             let help = near.as_deref().unwrap_or(help);
-            let way = ["what", "tools"];
+            let way = block.at(&["tools"]);
             // What refuses a tool that is not there lets the one that was meant through.
             if refuses && knows_all && glob.exact().is_some() {
                 self.refuse(rule, &way, UNKNOWN_TOOL, &message, help);
@@ -73,7 +71,7 @@ impl<'l> Lint<'l> {
         }
         for class in empty {
             let message = format!("no recorded tool is in the class `{class}`");
-            self.warn(rule, &["what", "classes"], EMPTY_CLASS, &message, help);
+            self.warn(rule, &block.at(&["classes"]), EMPTY_CLASS, &message, help);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Warns of patterns over resources that match less, or more, than they seem to.
 
-use super::context::Lint;
+use super::context::{Block, Lint};
 use crate::authz::{Effect, Rule, UriForm, UriPattern, What, never_normal};
 use crate::policy::silence::{URI_NEVER_NORMAL, URI_QUERY};
 
@@ -8,19 +8,17 @@ use crate::policy::silence::{URI_NEVER_NORMAL, URI_QUERY};
 const ANY_QUERY: &str = "**";
 
 impl Lint<'_> {
-    pub(super) fn look_at_uris(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref() else {
-            return;
-        };
+    pub(super) fn look_at_uris(&mut self, rule: &Rule, block: &Block<'_>) {
+        let what = block.what;
         let form = self.form_of(what);
         if form == UriForm::Opaque {
             return;
         }
         let not = what.not.as_deref().and_then(|not| not.resources.as_deref());
         let own = what.resources.as_deref().unwrap_or_default();
-        let places: [(&[UriPattern], &[&str]); 2] = [
-            (own, &["what", "resources"]),
-            (not.unwrap_or_default(), &["what", "not", "resources"]),
+        let places: [(&[UriPattern], &[&'static str]); 2] = [
+            (own, &["resources"]),
+            (not.unwrap_or_default(), &["not", "resources"]),
         ];
         for (patterns, way) in places {
             let found = patterns
@@ -42,11 +40,13 @@ impl Lint<'_> {
                 } else {
                     format!("write `{right}`")
                 };
-                self.warn(rule, way, URI_NEVER_NORMAL, &message, &help);
+                self.warn(rule, &block.at(way), URI_NEVER_NORMAL, &message, &help);
                 break;
             }
         }
-        self.look_at_queries(rule, own);
+        if block.is_own() {
+            self.look_at_queries(rule, own);
+        }
     }
 
     fn look_at_queries(&mut self, rule: &Rule, patterns: &[UriPattern]) {

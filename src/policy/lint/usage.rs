@@ -9,7 +9,7 @@ use crate::mcp::IndirectTool;
 use crate::policy::testing::IndirectTools;
 
 /// The method that calls a tool.
-const TOOLS_CALL: &str = "tools/call";
+pub(super) const TOOLS_CALL: &str = "tools/call";
 
 /// Whether tool calls are among the named methods.
 pub(super) fn is_call(method: &MethodPattern) -> bool {

@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Context, Count, CountedWindow, Decision, Declared,
-    Http, Peer, PeerNames, Policy, Readings, Resource, Stands, Subject, Taken, TrustedHints,
-    UriForm, Value, Window,
+    Http, KeyPart, Peer, PeerNames, Policy, Readings, Resource, Stands, Subject, Taken,
+    TrustedHints, UriForm, Value, Window,
 };
 use crate::mcp::{
     DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting,
@@ -251,9 +251,16 @@ impl SampleRequest {
     fn readings(&self, policy: &Policy) -> Readings {
         let seen = &self.situation.seen;
         let mut readings = Readings::default();
-        for CountedWindow { window, .. } in policy.windows() {
+        let unread = Readings::default();
+        let mut call = self.bare(TOOLS_CALL, &unread);
+        if let Some(tool) = self.tool() {
+            call.resource = Resource::Tool(tool);
+            call.context.hints = self.situation.hints.of(&self.server, tool);
+        }
+        for one in policy.windows() {
+            let CountedWindow { window, .. } = one;
             let reading = match window.count {
-                _ if window.is_unsure() => 0,
+                _ if window.is_unsure() || !authz::may_have_counted(policy, &call, one) => 0,
                 Count::Calls => seen.calls,
                 Count::Denials => seen.denials,
                 Count::DistinctTools => seen.distinct_tools,
@@ -290,6 +297,10 @@ impl SampleRequest {
         call.action.kind = ActionKind::Use;
         call.resource = Resource::Tool(tool);
         call.context.hints = self.situation.hints.of(&self.server, tool);
+        // By tool, only calls of the same tool are counted together.
+        if window.by.contains(&KeyPart::Tool) && self.tool() != Some(tool) {
+            return false;
+        }
         let counting = authz::events(policy, &call, false);
         counting.iter().any(|event| event.window == *window)
     }

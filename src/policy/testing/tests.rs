@@ -214,3 +214,39 @@ fn a_call_of_a_recorded_tool_has_its_defaults() {
         assert_eq!(request.ask(&policy, are_those), Ok(true), "{text}");
     }
 }
+
+#[test]
+fn what_was_seen_counts_only_in_windows_that_may_have_counted_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (policy, tests) = (
+        folder.path().join("policy.yaml"),
+        folder.path().join("policy_test.yaml"),
+    );
+    for (by, of, seen, decision) in [
+        ("subject", "servers: [other]", "calls: 5", "deny"),
+        ("subject, server", "servers: [other]", "calls: 5", "allow"),
+        ("subject, server", "servers: [s]", "calls: 5", "deny"),
+        ("session", "servers: [other]", "calls: 5", "allow"),
+        ("subject, tool", "tools: [y]", "calls: 5", "allow"),
+        ("subject, tool", "tools: [x]", "calls: 5", "deny"),
+        ("subject, tool", "tools: [x, y]", "tools: [y]", "allow"),
+        ("subject", "tools: [x, y]", "tools: [y]", "deny"),
+    ] {
+        let rule = format!(
+            "- {{id: d, effect: deny, why: {{calls: {{of: {{{of}}}, more_than: 1, per: 1h, by: [{by}]}}}}}}\n"
+        );
+        let rules = POLICY
+            .replace("rules: [", "rules:\n- ")
+            .replace("}]\n", "}\n");
+        fs::write(&policy, rules + &rule).unwrap();
+        let request = format!("request: {{session: abc, seen: {{{seen}}}, ");
+        let test = test_of(decision).replace("request: {", &request);
+        fs::write(&tests, test).unwrap();
+        let opened = PolicyStore::open(
+            policy.clone(),
+            CompileContext::default(),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(opened.is_ok(), "{by}, {of}, {seen}: {:?}", opened.err());
+    }
+}

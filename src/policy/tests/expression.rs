@@ -11,7 +11,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("has(args.owner)", "yes"),
     ("args['owner'] == 'acme'", "yes"),
     ("mcp.arguments.n == 5", "yes"),
-    ("mcp.arguments == args", "yes"),
+    ("mcp.arguments.owner == 'acme'", "yes"),
     ("args.n > 4 && args.n < 6.5", "yes"),
     ("args.owner > 4", "?"),
     ("args.n + 9223372036854775807 > 0", "?"),
