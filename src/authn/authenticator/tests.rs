@@ -559,7 +559,7 @@ async fn times_in_the_far_future_are_times() {
         (json!({"exp": year_9999}), Ok(())),
         (json!({"exp": 9_007_199_254_740_991_i64}), Ok(())),
         (json!({"exp": i64::MAX}), Ok(())),
-        (json!({"exp": 1e18}), Ok(())),
+        (json!({"exp": 1e17}), Ok(())),
         (
             json!({"exp": u64::MAX}),
             Err(E::ClaimInvalid(Claim::Expiry)),
