@@ -135,9 +135,9 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use difference::{
-    Ask, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId, Given, Reach,
-    RecordedOutcome, Replayed, Setting, Situation, Target, TargetResource, TooComplex, Unclear,
-    matched_rules, representative_names,
+    Ask, AskedExpression, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId,
+    Given, Reach, RecordedOutcome, Replayed, Setting, Situation, Target, TargetResource,
+    TooComplex, Unclear, matched_rules, representative_names,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{

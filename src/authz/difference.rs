@@ -14,6 +14,8 @@
 
 mod change;
 mod condition;
+mod counted;
+mod counters;
 mod describe;
 mod diagram;
 mod edits;
@@ -29,13 +31,15 @@ mod target;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 pub use change::{Cause, CauseKind, Change, ChangeKind, Detail, Situation};
 pub use diagram::FactId;
 pub use edits::matched_rules;
-pub use fact::{Fact, Unclear};
+pub use fact::{AskedExpression, Fact, Unclear};
 pub use given::Given;
 pub use outcomes::{Ask, Setting};
 pub use replay::{RecordedOutcome, Replayed};
@@ -45,11 +49,13 @@ use super::glob::{self, Glob};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::subject::Subject;
+use counters::{Among, Counters};
 use describe::Described;
 use diagram::Diagram;
 use edits::{EditSet, Pairs};
 use fact::Facts;
 use outcome::Side;
+use outcome::combined::Placed;
 use possible::Groups;
 use target::Judged;
 use versions::{Row, Versions};
@@ -84,6 +90,9 @@ pub struct Comparison<'p> {
     groups: Option<Groups>,
     timeless: Option<Groups>,
     pairs: Pairs,
+    among: Arc<Among>,
+    /// Where the limit of a rule (side and position) counts each target, by the tables of a policy.
+    taken: HashMap<([usize; 2], usize), Arc<[Diagram]>>,
 }
 
 impl std::fmt::Debug for Comparison<'_> {
@@ -117,6 +126,8 @@ impl<'p> Comparison<'p> {
             nobody: target::nobody(),
             groups: None,
             timeless: None,
+            among: Arc::default(),
+            taken: HashMap::new(),
         }
     }
 
@@ -183,11 +194,8 @@ impl<'p> Comparison<'p> {
         let nobody = self.nobody.clone();
         let requests = [0, 1].map(|side| target.request(&nobody, side));
         let policies = [self.old.policy, self.new.policy];
-        let [old_request, new_request] = &requests;
-        let judged = [
-            Judged::new(policies[0], target, old_request),
-            Judged::new(policies[1], target, new_request),
-        ];
+        let among = Arc::clone(&self.among);
+        let judged = Judged::both(policies, target, &requests, &among.recounted);
         let [was, is] = &judged;
         let is_other_class = was.asked.class != is.asked.class;
         let is_open = target.kind == super::request::ActionKind::Open;
@@ -221,7 +229,14 @@ impl<'p> Comparison<'p> {
                 }
             }
         }
+        let pairs = rows.keys().filter_map(|pair| self.pairs.get(*pair));
+        let both = pairs.flat_map(|pair| {
+            let (old, new) = (pair.old, pair.new.filter(|_| pair.is_edited));
+            [old.map(|at| [0, at]), new.map(|at| [1, at])]
+        });
+        let both: Vec<[usize; 2]> = both.flatten().collect();
         let is_reclassified = is_other_class
+            || both.into_iter().any(|rule| self.counts_otherwise(rule))
             || rows
                 .values()
                 .flatten()
@@ -236,8 +251,17 @@ impl<'p> Comparison<'p> {
         {
             return None;
         }
-        let rows = self.rows(rows, &judged, is_reclassified);
-        Some(Versions::new(target.kind, rows, reaches, is_reclassified))
+        let mut counters = Counters::new(target, among.clone());
+        let rows = self.rows(rows, &judged, is_reclassified, &mut counters);
+        let classes = judged.map(|judged| judged.asked.class.known().map(Arc::from));
+        let shared = (classes, Rc::new(counters));
+        Some(Versions::new(
+            target.kind,
+            rows,
+            reaches,
+            is_reclassified,
+            shared,
+        ))
     }
 
     /// Whether some of these pairs stand in another order.
@@ -253,27 +277,16 @@ impl<'p> Comparison<'p> {
         relevant: BTreeMap<usize, Relevant>,
         judged: &[Judged<'_>; 2],
         is_reclassified: bool,
+        counters: &mut Counters,
     ) -> Vec<Row<'p>> {
-        let [was, is] = judged;
         let mut rows = Vec::new();
         for (number, [old, new]) in relevant {
-            let Some(pair) = self.pairs.get(number) else {
+            let Some(pair) = self.pairs.get(number).copied() else {
                 continue;
             };
-            let facts = &mut self.facts;
-            let placed =
-                |side: &mut Side<'p>, [first, second]: [Option<usize>; 2], facts: &mut Facts| {
-                    let first = first.and_then(|at| side.placed(at, was, facts));
-                    let second = if is_reclassified {
-                        second.and_then(|at| side.placed(at, is, facts))
-                    } else {
-                        first
-                    };
-                    [first, second]
-                };
-            let before = placed(&mut self.old, old, facts);
+            let before = self.placed(0, old, judged, is_reclassified);
             let after = if pair.is_edited {
-                placed(&mut self.new, new, facts)
+                self.placed(1, new, judged, is_reclassified)
             } else {
                 before
             };
@@ -284,7 +297,40 @@ impl<'p> Comparison<'p> {
                 sides: [before, after],
             });
         }
+        let is_limit = |row: &Row<'_>| {
+            let mut placed = row.sides.iter().flatten().flatten();
+            placed.any(|placed| limits::is_limit(placed))
+        };
+        let may_differ = |row: &Row<'_>| row.is_edited || is_reclassified;
+        if rows.iter().any(|row| is_limit(row) && may_differ(row)) {
+            for row in &mut rows {
+                self.number_all(row, counters);
+            }
+        }
         rows
+    }
+
+    /// A rule under the old tables and under the new ones.
+    fn placed(
+        &mut self,
+        side: usize,
+        [first, second]: [Option<usize>; 2],
+        [was, is]: &[Judged<'_>; 2],
+        is_reclassified: bool,
+    ) -> [Option<Placed<'p>>; 2] {
+        let facts = &mut self.facts;
+        let side = if side == 0 {
+            &mut self.old
+        } else {
+            &mut self.new
+        };
+        let first = first.and_then(|at| side.placed(at, was, facts));
+        let second = if is_reclassified {
+            second.and_then(|at| side.placed(at, is, facts))
+        } else {
+            first
+        };
+        [first, second]
     }
 
     /// Where the facts that some functions depend on can be as they are: at any time, or from the

@@ -21,6 +21,7 @@ mod misfits;
 mod name_tests;
 mod origin;
 mod outside;
+mod partly;
 mod passing;
 mod precompute;
 mod proposals;
@@ -47,6 +48,7 @@ pub use limits::{
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
 pub use name_tests::{NameKind, NameTest};
+pub(super) use partly::Partly;
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
 

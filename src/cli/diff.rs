@@ -1,10 +1,12 @@
 //! `mcp-authz diff`: whose access changes between two policies.
 
 mod formats;
+mod records;
 mod revision;
 mod sides;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use jiff::Timestamp;
 use super::load;
 use super::outcome::{FINDINGS, Stop, print};
 use crate::policy::difference::{Difference, Replayer, html, rule_texts};
-use crate::policy::testing::read_subjects;
+use crate::policy::testing::{SampleCaller, read_subjects};
 
 /// Show whose access changes between two policies, or since a revision
 #[derive(Debug, Args)]
@@ -76,7 +78,9 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let callers = match subjects {
         Some(path) => {
             let samples = new.context.samples();
-            read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?
+            let callers = read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?;
+            refuse_same_names(&path.display().to_string(), &callers)?;
+            callers
         }
         None => Vec::new(),
     };
@@ -87,10 +91,7 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     difference.notes.clone_from(&sides.notes);
     let mut replayer = Replayer::new(policies, around);
     for path in replay {
-        let source = revision::audit(path)?;
-        for (number, line) in (1_usize..).zip(source.text.lines()) {
-            replayer.read(&format!("{}:{number}", source.name), line);
-        }
+        records::each(path, |place, line| replayer.read(place, line))?;
     }
     let recorded = (!replay.is_empty()).then_some(&replayer.replay);
     let shown = formats::Shown {
@@ -112,4 +113,16 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         Some(FailOn::Any) => difference.changes(),
     };
     print(&text, if is_bad { FINDINGS } else { 0 })
+}
+
+/// Changes are told of a caller by its name.
+fn refuse_same_names(file: &str, callers: &[SampleCaller]) -> Result<(), Stop> {
+    let mut names = BTreeSet::new();
+    match callers.iter().find(|caller| !names.insert(&caller.name)) {
+        None => Ok(()),
+        Some(caller) => Err(Stop::Failed(format!(
+            "`{file}` has two subjects called `{}`: tell them apart by `name`",
+            caller.name
+        ))),
+    }
 }

@@ -63,7 +63,7 @@ pub enum Fact {
     /// The URI fits this pattern.
     Uri(Arc<str>),
     /// This expression is true.
-    Expression(Arc<str>),
+    Expression(AskedExpression),
     /// Whether one of these holds cannot be told.
     Unclear(Unclear),
 }
@@ -106,7 +106,17 @@ pub enum Unclear {
     /// Whether the URI fits a pattern.
     Uri(Arc<str>),
     /// The result of an expression.
-    Expression(Arc<str>),
+    Expression(AskedExpression),
+}
+
+/// An expression, which is the same wherever it is written alike and reads the same class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedExpression {
+    /// The text.
+    pub text: Arc<str>,
+    /// The class of the tool, if the old tables and the new ones give it two, on which the result
+    /// depends.
+    pub class: Option<Arc<str>>,
 }
 
 /// Whether something holds, where that may be unclear: where it certainly does, and where it

@@ -18,9 +18,6 @@ const GIT: &str = "git:";
 const FILES_MAX: usize = 1000;
 const BYTES_MAX: usize = 64 << 20;
 
-/// The most bytes of a file of audit records.
-const AUDIT_BYTES_MAX: u64 = 1 << 30;
-
 /// As for files on a disk.
 const VISIBLE: MatchOptions = MatchOptions {
     case_sensitive: true,
@@ -214,13 +211,4 @@ fn git(arguments: &[&str]) -> Result<Vec<u8>, Stop> {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().next().unwrap_or("it gives no reason");
     Err(Stop::Failed(format!("git: {said}")))
-}
-
-/// Reads one file of audit records.
-pub(super) fn audit(path: &Path) -> Result<Source, Stop> {
-    let name = path.display().to_string();
-    match file::read_input(path, AUDIT_BYTES_MAX) {
-        Ok(text) => Ok(Source { name, text }),
-        Err(error) => Err(Stop::Failed(format!("cannot read `{name}`: {error}"))),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::universe::Surroundings;
+use super::universe::{Surroundings, Universe};
 use crate::authz::{
     ActionKind, Comparison, Given, Hints, PeerNames, Policy, Reach, RecordedOutcome, Replayed,
     Target, TargetResource,
@@ -59,8 +59,10 @@ impl<'p> Replayer<'p> {
     /// None yet.
     #[must_use]
     pub fn new([old, new]: [&'p Policy; 2], around: [&'p Surroundings; 2]) -> Self {
+        let comparison = Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH);
+        let asked = Universe::of([old, new], around).asked;
         Replayer {
-            comparison: Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH),
+            comparison: comparison.among(asked.into_iter().map(|asked| asked.target)),
             old,
             around,
             known: BTreeMap::new(),
@@ -222,6 +224,7 @@ fn target(record: &Json, around: [&Surroundings; 2]) -> Option<Target> {
     };
     let [_, next] = around;
     Some(Target {
+        stands_for_others: false,
         reaches: [Reach::Rules; 2],
         server: server.into(),
         method: method.into(),
