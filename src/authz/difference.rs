@@ -229,14 +229,8 @@ impl<'p> Comparison<'p> {
                 }
             }
         }
-        let pairs = rows.keys().filter_map(|pair| self.pairs.get(*pair));
-        let both = pairs.flat_map(|pair| {
-            let (old, new) = (pair.old, pair.new.filter(|_| pair.is_edited));
-            [old.map(|at| [0, at]), new.map(|at| [1, at])]
-        });
-        let both: Vec<[usize; 2]> = both.flatten().collect();
         let is_reclassified = is_other_class
-            || both.into_iter().any(|rule| self.counts_otherwise(rule))
+            || self.some_counts_otherwise(rows.keys().copied())
             || rows
                 .values()
                 .flatten()
@@ -251,7 +245,7 @@ impl<'p> Comparison<'p> {
         {
             return None;
         }
-        let mut counters = Counters::new(target, among.clone());
+        let mut counters = Counters::new(target, Arc::clone(&among));
         let rows = self.rows(rows, &judged, is_reclassified, &mut counters);
         let classes = judged.map(|judged| judged.asked.class.known().map(Arc::from));
         let shared = (classes, Rc::new(counters));

@@ -84,9 +84,20 @@ impl Comparison<'_> {
         taken
     }
 
+    /// Whether the tables make such a difference to a rule of some pairs.
+    pub(super) fn some_counts_otherwise(&mut self, pairs: impl Iterator<Item = usize>) -> bool {
+        let pairs = pairs.filter_map(|pair| self.pairs.get(pair).copied());
+        let rules = pairs.flat_map(|pair| {
+            let (old, new) = (pair.old, pair.new.filter(|_| pair.is_edited));
+            [old.map(|at| [0, at]), new.map(|at| [1, at])]
+        });
+        let rules: Vec<[usize; 2]> = rules.flatten().collect();
+        rules.into_iter().any(|rule| self.counts_otherwise(rule))
+    }
+
     /// Whether the tables make a difference to a rule (side and position) beyond the class of a
     /// target: to what its windows or its limit count.
-    pub(super) fn counts_otherwise(&mut self, [side, position]: [usize; 2]) -> bool {
+    fn counts_otherwise(&mut self, [side, position]: [usize; 2]) -> bool {
         let own = if side == 0 { &self.old } else { &self.new };
         let rule = own.rule(position);
         let Some(rule) = rule.filter(|_| self.among.is_reclassified) else {

@@ -17,6 +17,7 @@ use super::*;
 use crate::authz::call::Call;
 use crate::authz::classified::Class;
 use crate::authz::decision::Decision;
+use crate::authz::matching::Match;
 use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
 use crate::authz::subject::UnknownFacts;
