@@ -135,9 +135,9 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use difference::{
-    Ask, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId, Given,
-    GivenArguments, Reach, Recalled, RecalledFinding, RecalledRule, RecordedOutcome, Replayed,
-    Setting, Situation, Target, TargetResource, TooComplex, Unclear, matched_rules,
+    Ask, AskedExpression, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId,
+    Given, GivenArguments, Reach, Recalled, RecalledFinding, RecalledRule, RecordedOutcome,
+    Replayed, Setting, Situation, Target, TargetResource, TooComplex, Unclear, matched_rules,
     representative_names,
 };
 pub use evaluation::{

@@ -62,6 +62,12 @@ pub struct Assigned {
 }
 
 impl Assignments {
+    /// Whether some template refers to the class of the tool.
+    pub(super) fn read_class(&self) -> bool {
+        let mut all = self.headers.iter().chain(&self.metadata);
+        all.any(|(_, template)| template.reads_class())
+    }
+
     /// Whether the assignments identify the caller without the issuer that names the caller.
     #[must_use]
     pub fn leaves_the_issuer_out(&self) -> bool {
@@ -79,6 +85,32 @@ impl Template {
             Piece::Text(_) => false,
             Piece::Reference(at) => REFERENCES.get(*at).is_some_and(|name| names.contains(name)),
         })
+    }
+
+    /// Whether it refers to the class of the tool.
+    pub(super) fn reads_class(&self) -> bool {
+        self.refers_to(&["mcp.class"])
+    }
+
+    /// The template for tools of a class.
+    #[must_use]
+    pub(super) fn of_class(&self, class: &str) -> Self {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for piece in &self.0 {
+            let own = match piece {
+                Piece::Reference(at) if REFERENCES.get(*at) == Some(&"mcp.class") => {
+                    Piece::Text(class.into())
+                }
+                Piece::Text(_) | Piece::Reference(_) => piece.clone(),
+            };
+            match (pieces.last_mut(), own) {
+                (Some(Piece::Text(before)), Piece::Text(own)) => {
+                    *before = format!("{before}{own}").into();
+                }
+                (_, own) => pieces.push(own),
+            }
+        }
+        Template(pieces.into())
     }
 
     /// Parses a template.

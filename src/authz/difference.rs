@@ -15,6 +15,8 @@
 mod change;
 mod combined;
 mod condition;
+mod counted;
+mod counters;
 mod describe;
 mod diagram;
 mod edits;
@@ -32,6 +34,7 @@ mod target;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -39,7 +42,7 @@ use jiff::Timestamp;
 pub use change::{Cause, CauseKind, Change, ChangeKind, Detail, Situation};
 pub use diagram::FactId;
 pub use edits::matched_rules;
-pub use fact::{Fact, Unclear};
+pub use fact::{AskedExpression, Fact, Unclear};
 pub use given::{Given, GivenArguments};
 pub use outcomes::{Ask, Setting};
 pub use recall::{Recalled, RecalledFinding, RecalledRule};
@@ -50,6 +53,8 @@ use super::glob::{self, Glob};
 use super::policy::Policy;
 use super::rule::Rule;
 use super::subject::Subject;
+use combined::Placed;
+use counters::{Among, Counters};
 use describe::Described;
 use diagram::Diagram;
 use edits::{EditSet, Pairs};
@@ -90,6 +95,9 @@ pub struct Comparison<'p> {
     groups: Option<Groups>,
     timeless: Option<Groups>,
     pairs: Pairs,
+    among: Arc<Among>,
+    /// Where the limit of a rule (side and position) counts each target, by the tables of a policy.
+    taken: HashMap<([usize; 2], usize), Arc<[Diagram]>>,
 }
 
 impl std::fmt::Debug for Comparison<'_> {
@@ -123,6 +131,8 @@ impl<'p> Comparison<'p> {
             nobody: target::nobody(),
             groups: None,
             timeless: None,
+            among: Arc::default(),
+            taken: HashMap::new(),
         }
     }
 
@@ -202,11 +212,8 @@ impl<'p> Comparison<'p> {
         let nobody = self.nobody.clone();
         let requests = [0, 1].map(|side| target.request(&nobody, side));
         let policies = [self.old.policy, self.new.policy];
-        let [old_request, new_request] = &requests;
-        let judged = [
-            Judged::new(policies[0], target, old_request),
-            Judged::new(policies[1], target, new_request),
-        ];
+        let among = Arc::clone(&self.among);
+        let judged = Judged::both(policies, target, &requests, &among.recounted);
         let [was, is] = &judged;
         let is_other_class = was.asked.class != is.asked.class;
         let is_open = target.kind == super::request::ActionKind::Open;
@@ -241,6 +248,7 @@ impl<'p> Comparison<'p> {
             }
         }
         let is_reclassified = is_other_class
+            || self.some_counts_otherwise(rows.keys().copied())
             || rows
                 .values()
                 .flatten()
@@ -255,8 +263,17 @@ impl<'p> Comparison<'p> {
         if !differs {
             return None;
         }
-        let rows = self.rows(rows, &judged, is_reclassified);
-        Some(Versions::new(target.kind, rows, reaches, is_reclassified))
+        let mut counters = Counters::new(target, Arc::clone(&among));
+        let rows = self.rows(rows, &judged, is_reclassified, &mut counters);
+        let classes = judged.map(|judged| judged.asked.class.known().map(Arc::from));
+        let shared = (classes, Rc::new(counters));
+        Some(Versions::new(
+            target.kind,
+            rows,
+            reaches,
+            is_reclassified,
+            shared,
+        ))
     }
 
     /// Whether some of these pairs stand in another order.
@@ -272,27 +289,16 @@ impl<'p> Comparison<'p> {
         relevant: BTreeMap<usize, Relevant>,
         judged: &[Judged<'_>; 2],
         is_reclassified: bool,
+        counters: &mut Counters,
     ) -> Vec<Row<'p>> {
-        let [was, is] = judged;
         let mut rows = Vec::new();
         for (number, [old, new]) in relevant {
-            let Some(pair) = self.pairs.get(number) else {
+            let Some(pair) = self.pairs.get(number).copied() else {
                 continue;
             };
-            let facts = &mut self.facts;
-            let placed =
-                |side: &mut Side<'p>, [first, second]: [Option<usize>; 2], facts: &mut Facts| {
-                    let first = first.and_then(|at| side.placed(at, was, facts));
-                    let second = if is_reclassified {
-                        second.and_then(|at| side.placed(at, is, facts))
-                    } else {
-                        first
-                    };
-                    [first, second]
-                };
-            let before = placed(&mut self.old, old, facts);
+            let before = self.placed(0, old, judged, is_reclassified);
             let after = if pair.is_edited {
-                placed(&mut self.new, new, facts)
+                self.placed(1, new, judged, is_reclassified)
             } else {
                 before
             };
@@ -303,7 +309,40 @@ impl<'p> Comparison<'p> {
                 sides: [before, after],
             });
         }
+        let is_limit = |row: &Row<'_>| {
+            let mut placed = row.sides.iter().flatten().flatten();
+            placed.any(|placed| limits::is_limit(placed))
+        };
+        let may_differ = |row: &Row<'_>| row.is_edited || is_reclassified;
+        if rows.iter().any(|row| is_limit(row) && may_differ(row)) {
+            for row in &mut rows {
+                self.number_all(row, counters);
+            }
+        }
         rows
+    }
+
+    /// A rule under the old tables and under the new ones.
+    fn placed(
+        &mut self,
+        side: usize,
+        [first, second]: [Option<usize>; 2],
+        [was, is]: &[Judged<'_>; 2],
+        is_reclassified: bool,
+    ) -> [Option<Placed<'p>>; 2] {
+        let facts = &mut self.facts;
+        let side = if side == 0 {
+            &mut self.old
+        } else {
+            &mut self.new
+        };
+        let first = first.and_then(|at| side.placed(at, was, facts));
+        let second = if is_reclassified {
+            second.and_then(|at| side.placed(at, is, facts))
+        } else {
+            first
+        };
+        [first, second]
     }
 
     /// Where the facts that some functions depend on can be as they are: at any time, or from the

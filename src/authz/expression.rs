@@ -24,6 +24,7 @@ mod name_cases;
 mod name_tests;
 mod origin;
 mod outside;
+mod partly;
 mod passing;
 mod precompute;
 mod proposals;
@@ -53,6 +54,7 @@ pub use limits::{
 };
 pub use name_cases::{NameCase, NameFact};
 pub use name_tests::{ArgumentTest, MemberRead, NameKind, NameTest, TestedValue};
+pub(super) use partly::Partly;
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
 

@@ -1,5 +1,6 @@
 //! One rule of a policy: who may do what, when, where and why, and with which effect.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,30 @@ pub enum Effect {
     Limit(Limit),
     /// Limits how many at once.
     Open(OpenLimit),
+}
+
+impl Effect {
+    /// Whether both have the same effect: the order in which needs are listed makes no difference.
+    #[must_use]
+    pub fn is_like(&self, other: &Effect) -> bool {
+        let sorted = |names: &[Arc<str>]| names.iter().cloned().collect::<BTreeSet<_>>();
+        match (self, other) {
+            (Effect::Require(one), Effect::Require(other)) => {
+                sorted(&one.acr) == sorted(&other.acr)
+                    && sorted(&one.scopes) == sorted(&other.scopes)
+                    && one.auth_age_max == other.auth_age_max
+                    && one.sender_constrained == other.sender_constrained
+            }
+            (
+                Effect::Allow
+                | Effect::Deny
+                | Effect::Require(_)
+                | Effect::Limit(_)
+                | Effect::Open(_),
+                _,
+            ) => self == other,
+        }
+    }
 }
 
 /// Whether a rule is enforced.
@@ -219,7 +244,7 @@ impl Rule {
             about: _,
         } = self;
         let own = expression.as_ref().map(Expression::as_str);
-        *effect == other.effect
+        effect.is_like(&other.effect)
             && *mode == other.mode
             && *who == other.who
             && *what == other.what

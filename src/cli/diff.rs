@@ -5,6 +5,7 @@ mod side;
 mod sides;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ use super::audit;
 use super::load;
 use super::outcome::{FINDINGS, Stop, print};
 use crate::policy::difference::{Difference, Replayer, html};
-use crate::policy::testing::read_subjects;
+use crate::policy::testing::{SampleCaller, read_subjects};
 
 /// Show whose access changes between two policies, or since a revision
 #[derive(Debug, Args)]
@@ -77,7 +78,9 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let callers = match subjects {
         Some(path) => {
             let samples = new.context.samples();
-            read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?
+            let callers = read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?;
+            refuse_same_names(&path.display().to_string(), &callers)?;
+            callers
         }
         None => Vec::new(),
     };
@@ -119,4 +122,16 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     };
     let is_good = is_whole && !is_bad;
     print(&text, if is_good { 0 } else { FINDINGS })
+}
+
+/// Changes are told of a caller by its name.
+fn refuse_same_names(file: &str, callers: &[SampleCaller]) -> Result<(), Stop> {
+    let mut names = BTreeSet::new();
+    match callers.iter().find(|caller| !names.insert(&caller.name)) {
+        None => Ok(()),
+        Some(caller) => Err(Stop::Failed(format!(
+            "`{file}` has two subjects called `{}`: tell them apart by `name`",
+            caller.name
+        ))),
+    }
 }

@@ -103,12 +103,14 @@ impl Difference {
 
     /// Compares by a comparison of both policies.
     pub(super) fn by(
-        mut comparison: Comparison<'_>,
+        comparison: Comparison<'_>,
         [old, new]: [&Policy; 2],
         around: [&Surroundings; 2],
         callers: &[SampleCaller],
     ) -> Self {
         let universe = Universe::of([old, new], around);
+        let targets = universe.asked.iter().map(|asked| asked.target.clone());
+        let mut comparison = comparison.among(targets);
         let given: Vec<(Option<String>, Option<Given>)> = if callers.is_empty() {
             vec![(None, None)]
         } else {
@@ -180,17 +182,22 @@ impl Difference {
         (count(ChangeKind::grows), count(ChangeKind::shrinks))
     }
 
+    /// Whether everything could be compared.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unknown.is_empty() && self.not_compared.is_empty()
+    }
+
     /// Whether some access grows, or may grow as far as is known.
     #[must_use]
     pub fn grows(&self) -> bool {
-        self.counts().0 > 0 || !self.unknown.is_empty() || !self.not_compared.is_empty()
+        self.counts().0 > 0 || !self.is_complete()
     }
 
     /// Whether something changes, or may change as far as is known.
     #[must_use]
     pub fn changes(&self) -> bool {
-        let is_all = self.unknown.is_empty() && self.not_compared.is_empty();
-        !self.entries.is_empty() || !is_all || !self.headers.is_empty()
+        !self.entries.is_empty() || !self.is_complete() || !self.headers.is_empty()
     }
 
     /// Each change as a sentence. Changes that differ only in what they are about share one.

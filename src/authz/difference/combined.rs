@@ -16,6 +16,10 @@ pub(super) struct Placed<'p> {
     pub(super) found: Answer,
     /// For an allow rule, where it would grant if the token had one of its scopes.
     pub(super) lacking: Diagram,
+    /// The number of its limit among the counters of the target.
+    pub(super) counter: usize,
+    /// By which policy's tables it has its class, if it sets something to it.
+    pub(super) class: usize,
 }
 
 impl PartialEq for Placed<'_> {
@@ -23,6 +27,8 @@ impl PartialEq for Placed<'_> {
         std::ptr::eq(self.rule, other.rule)
             && self.found == other.found
             && self.lacking == other.lacking
+            && self.counter == other.counter
+            && self.class == other.class
     }
 }
 
@@ -118,17 +124,20 @@ impl Sums {
     }
 }
 
+/// The class of a target by the tables of both policies, as far as it is known.
+pub(super) type Classes = [Option<Arc<str>>; 2];
+
 /// All that is decided about one target.
 pub(super) fn outcomes(
     kind: ActionKind,
     placed: &[Placed<'_>],
-    status: Status,
+    (status, classes): (Status, &Classes),
     facts: &mut Facts,
 ) -> Outcomes {
     Outcomes {
         status,
         limits: limits(placed, facts),
-        set: set(placed, kind, facts),
+        set: set(placed, kind, classes, facts),
         asks: asks(placed, status.granted, facts),
     }
 }
@@ -153,7 +162,11 @@ fn asks(placed: &[Placed<'_>], granted: Diagram, facts: &mut Facts) -> Vec<(Ask,
             add(Ask::Scope(Arc::clone(scope)), yes, facts);
         }
         if !needs.acr.is_empty() {
-            add(Ask::Acr(needs.acr.clone()), yes, facts);
+            // One of them is enough, whichever stands first.
+            let mut values = needs.acr.to_vec();
+            values.sort();
+            values.dedup();
+            add(Ask::Acr(values.into()), yes, facts);
         }
         if let Some(most) = needs.auth_age_max {
             add(Ask::LoginWithin(most), yes, facts);
@@ -177,24 +190,24 @@ fn asks(placed: &[Placed<'_>], granted: Diagram, facts: &mut Facts) -> Vec<(Ask,
     asks
 }
 
-fn limits(placed: &[Placed<'_>], facts: &mut Facts) -> Vec<(Effect, Diagram)> {
-    let mut limits: Vec<(Effect, Diagram)> = Vec::new();
+fn limits(placed: &[Placed<'_>], facts: &mut Facts) -> Vec<(usize, Diagram)> {
+    let mut limits: Vec<(usize, Diagram)> = Vec::new();
     for placed in placed {
-        let limit = &placed.rule.effect;
-        if !matches!(limit, Effect::Limit(_) | Effect::Open(_)) {
+        if !matches!(placed.rule.effect, Effect::Limit(_) | Effect::Open(_)) {
             continue;
         }
         let yes = placed.found.yes;
-        match limits.iter_mut().find(|(known, _)| known == limit) {
+        let mut known = limits.iter_mut();
+        match known.find(|(known, _)| *known == placed.counter) {
             Some((_, all)) => *all = facts.diagrams.or(*all, yes),
-            None => limits.push((limit.clone(), yes)),
+            None => limits.push((placed.counter, yes)),
         }
     }
     limits
 }
 
 /// What is set: of several rules that set a name, by the last one.
-fn set(placed: &[Placed<'_>], kind: ActionKind, facts: &mut Facts) -> SetValues {
+fn set(placed: &[Placed<'_>], kind: ActionKind, classes: &Classes, facts: &mut Facts) -> SetValues {
     let mut set = SetValues::new();
     if kind == ActionKind::Open {
         return set;
@@ -218,9 +231,11 @@ fn set(placed: &[Placed<'_>], kind: ActionKind, facts: &mut Facts) -> SetValues 
                 let here = facts.diagrams.minus(placed.found.yes, *after);
                 *after = facts.diagrams.or(*after, placed.found.yes);
                 let all = set.entry(key).or_default();
-                match all.iter_mut().find(|(known, _)| known == value) {
+                let class = classes.get(placed.class).and_then(Option::as_ref);
+                let value = class.map_or_else(|| value.clone(), |class| value.of_class(class));
+                match all.iter_mut().find(|(known, _)| *known == value) {
                     Some((_, all)) => *all = facts.diagrams.or(*all, here),
-                    None => all.push((value.clone(), here)),
+                    None => all.push((value, here)),
                 }
             }
         }

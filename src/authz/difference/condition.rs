@@ -3,11 +3,11 @@
 //! Each function here says the same as the method `matches` of its block. What a target determines
 //! (server, method, name, class) is asked of that method itself.
 
-use super::fact::{Answer, Fact, Facts, Unclear};
+use super::fact::{Answer, AskedExpression, Fact, Facts, Unclear};
 use super::target::Judged;
 use crate::authz::classified::Class;
 use crate::authz::counting::{is_awaited, is_counted};
-use crate::authz::expression::Expression;
+use crate::authz::expression::{Expression, Partly};
 use crate::authz::matching::Match;
 use crate::authz::rule::{Effect, Rule};
 use crate::authz::selectors::{
@@ -228,7 +228,7 @@ pub(super) fn why(why: &Why, target: &Judged<'_>, facts: &mut Facts) -> Answer {
 }
 
 fn behaviour(behaviour: &Behaviour, target: &Judged<'_>, facts: &mut Facts) -> Answer {
-    let window = &behaviour.counted.window;
+    let window = &target.counted(&behaviour.counted.window);
     if window.count == Count::DistinctTools && window.of.is_none() && !target.is_tool() {
         return Answer::NO;
     }
@@ -340,14 +340,34 @@ pub(super) fn expression(
     if target.asked.class == Class::Unknown && expression.reads_class() {
         return Answer::UNCLEAR;
     }
-    asks_expression(expression, facts)
+    let judge = |class: Class<'_>| {
+        let request = target.asked.request;
+        expression.partly(request, class.known(), target.stands_for_others)
+    };
+    let found = judge(target.asked.class);
+    if let Partly::Always(found) = found {
+        return answer(found);
+    }
+    // The same text asks something else if it reads another class.
+    let is_other = |other: Class<'_>| other == Class::Unknown || judge(other) != found;
+    let is_apart = expression.reads_class() && target.other_class.is_some_and(is_other);
+    let class = target.asked.class.known().filter(|_| is_apart);
+    asks_expression(expression, class, facts)
 }
 
-/// The result of an expression, which is the same wherever it is written alike.
-pub(super) fn asks_expression(expression: &Expression, facts: &mut Facts) -> Answer {
-    let text: std::sync::Arc<str> = expression.as_str().into();
-    let unclear = Unclear::Expression(std::sync::Arc::clone(&text));
-    facts.asks(Fact::Expression(text), unclear)
+/// The result of an expression, which is the same wherever it is written alike and reads the same
+/// class.
+pub(super) fn asks_expression(
+    expression: &Expression,
+    class: Option<&str>,
+    facts: &mut Facts,
+) -> Answer {
+    let asked = AskedExpression {
+        text: expression.as_str().into(),
+        class: class.map(Into::into),
+    };
+    let unclear = Unclear::Expression(asked.clone());
+    facts.asks(Fact::Expression(asked), unclear)
 }
 
 /// Where the limit of a rule counts the request.

@@ -85,7 +85,7 @@ impl Described<'_, '_> {
             .and(old.status.challenge, new.status.challenge);
         self.describe_asks(challenged, [&old.asks, &new.asks]);
         let allowed = self.facts.diagrams.and(old.status.allow, new.status.allow);
-        let limits = old.limited_differently(&new, self.facts);
+        let limits = old.limited_differently(&new, &self.versions.counters, self.facts);
         let limits = self.facts.diagrams.and(allowed, limits);
         self.describe_limits(limits);
         let keys: std::collections::BTreeSet<_> = old.set.keys().chain(new.set.keys()).collect();
@@ -282,7 +282,15 @@ impl Described<'_, '_> {
                 }
             }
         }
-        let kind = matches!(goal, Goal::Limits).then(|| here.limits_change(&needed));
+        let kind = matches!(goal, Goal::Limits).then(|| {
+            let change = here.limits_change(&needed, facts);
+            change.map(|part| facts.diagrams.value(part, &point))
+        });
+        let kind = kind.map(|[less, more]| match (less, more) {
+            (true, false) => ChangeKind::LimitLooser,
+            (false, true) => ChangeKind::LimitStricter,
+            (true, true) | (false, false) => ChangeKind::LimitElse,
+        });
         Found {
             kind,
             reclassified: here.reclassified().into_iter().collect(),

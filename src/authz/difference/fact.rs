@@ -63,7 +63,7 @@ pub enum Fact {
     /// The URI fits this pattern.
     Uri(Arc<str>),
     /// This expression is true.
-    Expression(Arc<str>),
+    Expression(AskedExpression),
     /// Whether one of these holds cannot be told.
     Unclear(Unclear),
 }
@@ -84,9 +84,12 @@ impl Fact {
             Fact::Country(code) => ("country", code),
             Fact::Purpose(name) => ("purpose", name),
             Fact::Uri(pattern) => ("uri", pattern),
-            Fact::Expression(text) => ("if", text),
-            Fact::Unclear(Unclear::Expression(text)) => ("unclear if", text),
-            Fact::AnyTenant
+            Fact::Expression(asked) if asked.class.is_none() => ("if", &asked.text),
+            Fact::Unclear(Unclear::Expression(asked)) if asked.class.is_none() => {
+                ("unclear if", &asked.text)
+            }
+            Fact::Expression(_)
+            | Fact::AnyTenant
             | Fact::AnyAgent
             | Fact::Claim(_)
             | Fact::LoginWithin(_)
@@ -141,7 +144,17 @@ pub enum Unclear {
     /// Whether the URI fits a pattern.
     Uri(Arc<str>),
     /// The result of an expression.
-    Expression(Arc<str>),
+    Expression(AskedExpression),
+}
+
+/// An expression, which is the same wherever it is written alike and reads the same class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedExpression {
+    /// The text.
+    pub text: Arc<str>,
+    /// The class of the tool, if the old tables and the new ones give it two, on which the result
+    /// depends.
+    pub class: Option<Arc<str>>,
 }
 
 /// Whether something holds, where that may be unclear: where it certainly does, and where it

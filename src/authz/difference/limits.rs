@@ -1,10 +1,13 @@
 //! Describes where limits change: each limit that differs is a change of its own.
 
+use std::rc::Rc;
+
 use super::change::ChangeKind;
 use super::combined::Placed;
 use super::describe::{Described, Found, Region};
 use super::diagram::Diagram;
 use super::edits::{Edit, EditSet};
+use super::fact::Facts;
 use super::versions::{Goal, Row, Versions};
 use crate::authz::rule::Effect;
 
@@ -16,15 +19,24 @@ impl Described<'_, '_> {
         if left == Diagram::NEVER {
             return;
         }
-        let mut told = Diagram::NEVER;
+        let mut told = [Diagram::NEVER; 2];
         for row in self.versions.rows.clone() {
             for edits in edits_of(&row) {
                 let own = self.describe_limit(&row, &edits, (region, left));
-                told = self.facts.diagrams.or(told, own);
+                for (told, own) in told.iter_mut().zip(own) {
+                    *told = self.facts.diagrams.or(*told, own);
+                }
             }
         }
         // Only several edits together make a difference there.
-        let all = self.facts.diagrams.minus(region, told);
+        let all = self.all.clone();
+        let changes = self.versions.limits_change(&all, self.facts);
+        let rest = changes.into_iter().zip(told);
+        let rest: Vec<Diagram> = rest
+            .map(|(change, told)| self.facts.diagrams.minus(change, told))
+            .collect();
+        let rest = self.facts.diagrams.any(rest);
+        let all = self.facts.diagrams.and(region, rest);
         self.describe(&Region {
             kind: ChangeKind::LimitElse,
             goal: Goal::Limits,
@@ -33,13 +45,14 @@ impl Described<'_, '_> {
         });
     }
 
-    /// Describes the limit of one rule, where these edits change it. Returns where that is.
+    /// Describes the limit of one rule, where these edits change it. Returns where that lets more
+    /// through, and where less.
     fn describe_limit(
         &mut self,
         row: &Row<'_>,
         edits: &EditSet,
         (region, left): (Diagram, Diagram),
-    ) -> Diagram {
+    ) -> [Diagram; 2] {
         let is_new = edits.contains(&Edit::Rule(row.pair));
         let is_class = edits.contains(&Edit::Class);
         let was = row.side(false, false).filter(|one| is_limit(one));
@@ -47,37 +60,41 @@ impl Described<'_, '_> {
         let last = row.side(row.is_edited, self.versions.is_reclassified);
         let last = last.filter(|one| is_limit(one));
         if was.is_none() && is.is_none() {
-            return Diagram::NEVER;
+            return [Diagram::NEVER; 2];
         }
         let yes = |placed: Option<&Placed<'_>>| placed.map_or(Diagram::NEVER, |one| one.found.yes);
         let (before, now) = (yes(was), yes(is));
-        let diagrams = &mut self.facts.diagrams;
-        let parts = [
-            (ChangeKind::LimitLooser, diagrams.minus(before, now)),
-            (ChangeKind::LimitStricter, diagrams.minus(now, before)),
-            (compared(was, is), diagrams.and(before, now)),
-        ];
-        // Where it ends up as these edits make it.
-        let ends = diagrams.xor(now, yes(last));
-        let mut ends = diagrams.not(ends);
-        if is
+        let last_yes = yes(last);
+        let is_otherwise_last = is
             .zip(last)
-            .is_some_and(|(is, last)| is.rule.effect != last.rule.effect)
-        {
-            ends = diagrams.minus(ends, now);
-        }
+            .is_some_and(|(is, last)| is.counter != last.counter);
+        let counters = Rc::clone(&self.versions.counters);
+        let limits = [was, is].map(|placed| placed.map(|placed| placed.counter));
         let first = self.versions.whole(&EditSet::new(), self.facts);
         let after = self.versions.whole(edits, self.facts);
-        let changes = first.limited_differently(&after, self.facts);
-        let changes = self.facts.diagrams.and(changes, ends);
-        let is_same = was
-            .zip(is)
-            .is_some_and(|(was, is)| was.rule.effect == is.rule.effect);
-        let mut all = Diagram::NEVER;
-        for (at, (kind, part)) in parts.into_iter().enumerate() {
-            if at == 2 && is_same {
-                continue;
-            }
+        let whole = self.all.clone();
+        let whole = self.versions.whole(&whole, self.facts);
+        // Other limits may stop whatever this one stopped, or stops.
+        let [less, more] = limits.map(|limit| limit.unwrap_or(usize::MAX));
+        let less = whole.left_of(less, &counters, self.facts);
+        let more = first.left_of(more, &counters, self.facts);
+        let changes = first.limited_differently(&after, &counters, self.facts);
+        let diagrams = &mut self.facts.diagrams;
+        let (less, more) = (diagrams.and(before, less), diagrams.and(now, more));
+        let parts = [
+            (ChangeKind::LimitLooser, diagrams.minus(less, more)),
+            (ChangeKind::LimitStricter, diagrams.minus(more, less)),
+            (ChangeKind::LimitElse, diagrams.and(less, more)),
+        ];
+        // Where it ends up as these edits make it.
+        let ends = diagrams.xor(now, last_yes);
+        let mut ends = diagrams.not(ends);
+        if is_otherwise_last {
+            ends = diagrams.minus(ends, now);
+        }
+        let changes = diagrams.and(changes, ends);
+        let mut told = [Diagram::NEVER; 2];
+        for (kind, part) in parts {
             let part = self.facts.diagrams.and(part, changes);
             let part = self.facts.diagrams.and(part, region);
             let narrowed = self.narrowed(part);
@@ -91,9 +108,15 @@ impl Described<'_, '_> {
                 kind: None,
             };
             self.tell((kind, &[]), &found, part, (own, part));
-            all = self.facts.diagrams.or(all, part);
+            let is_less = kind != ChangeKind::LimitStricter;
+            let is_more = kind != ChangeKind::LimitLooser;
+            for (told, is_told) in told.iter_mut().zip([is_less, is_more]) {
+                if is_told {
+                    *told = self.facts.diagrams.or(*told, part);
+                }
+            }
         }
-        all
+        told
     }
 }
 
@@ -114,67 +137,18 @@ fn edits_of(row: &Row<'_>) -> Vec<EditSet> {
     }
 }
 
-fn is_limit(placed: &Placed<'_>) -> bool {
+pub(super) fn is_limit(placed: &Placed<'_>) -> bool {
     matches!(placed.rule.effect, Effect::Limit(_) | Effect::Open(_))
 }
 
 impl Versions<'_> {
-    /// How some edits together change the limits of one context.
-    pub(super) fn limits_change(&self, edits: &EditSet) -> ChangeKind {
-        let mut kinds = Vec::new();
-        for row in &self.rows {
-            let is_new = edits.contains(&Edit::Rule(row.pair));
-            let is_class = edits.contains(&Edit::Class);
-            let holds = |one: &&Placed<'_>| is_limit(one) && one.found.yes == Diagram::ALWAYS;
-            let was = row.side(false, false).filter(holds);
-            let is = row.side(is_new, is_class).filter(holds);
-            match (was, is) {
-                (None, None) => {}
-                (Some(_), None) => kinds.push(ChangeKind::LimitLooser),
-                (None, Some(_)) => kinds.push(ChangeKind::LimitStricter),
-                (Some(one), Some(other)) if one.rule.effect == other.rule.effect => {}
-                (was, is) => kinds.push(compared(was, is)),
-            }
-        }
-        kinds.dedup();
-        match kinds.as_slice() {
-            [one] => *one,
-            _ => ChangeKind::LimitElse,
-        }
-    }
-}
-
-fn compared(was: Option<&Placed<'_>>, is: Option<&Placed<'_>>) -> ChangeKind {
-    was.zip(is).map_or(ChangeKind::LimitElse, |(was, is)| {
-        compare_limits(&was.rule.effect, &is.rule.effect)
-    })
-}
-
-/// Which of two limits lets more through.
-fn compare_limits(was: &Effect, is: &Effect) -> ChangeKind {
-    let (fewer, more) = match (was, is) {
-        (Effect::Limit(was), Effect::Limit(is)) if was.by == is.by => {
-            // Calls in the same time.
-            let rate = |calls: u32, per: std::time::Duration| {
-                u128::from(calls).saturating_mul(per.as_nanos())
-            };
-            let (before, now) = (rate(was.calls, is.per), rate(is.calls, was.per));
-            (
-                now <= before && is.burst <= was.burst,
-                now >= before && is.burst >= was.burst,
-            )
-        }
-        (Effect::Open(was), Effect::Open(is)) if was.by == is.by => {
-            (is.most <= was.most, is.most >= was.most)
-        }
-        (
-            Effect::Limit(_) | Effect::Open(_) | Effect::Allow | Effect::Deny | Effect::Require(_),
-            _,
-        ) => (false, false),
-    };
-    match (fewer, more) {
-        (true, false) => ChangeKind::LimitStricter,
-        (false, true) => ChangeKind::LimitLooser,
-        (true, true) | (false, false) => ChangeKind::LimitElse,
+    /// Where some edits together let something through that the limits stopped, and the reverse.
+    pub(super) fn limits_change(&mut self, edits: &EditSet, facts: &mut Facts) -> [Diagram; 2] {
+        let was = self.whole(&EditSet::new(), facts);
+        let is = self.whole(edits, facts);
+        [
+            was.limited_less_by(&is, &self.counters, facts),
+            is.limited_less_by(&was, &self.counters, facts),
+        ]
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::combined::{self, Placed, Sums, missing};
+use super::combined::{Placed, missing};
 use super::condition;
 use super::diagram::Diagram;
 use super::fact::{Answer, Fact, Facts, Unclear};
-use super::outcomes::{Outcomes, Part};
 use super::target::{Judged, Target};
+use crate::authz::assignment::Assignments;
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
-use crate::authz::request::{AccessRequest, ActionKind};
+use crate::authz::request::ActionKind;
 use crate::authz::rule::{Effect, Mode, Rule};
 use crate::authz::selectors::Scopes;
 
@@ -146,58 +146,60 @@ impl<'p> Side<'p> {
     }
 
     /// Where a rule matches a target.
-    pub(super) fn part(&mut self, position: usize, judged: &Judged<'_>, facts: &mut Facts) -> Part {
-        Part {
-            rule: position,
-            found: self.found(position, Scopes::Held, judged, facts),
-            lacking: self.lacking(position, judged, facts),
-        }
-    }
-
-    /// The same with its rule.
     pub(super) fn placed(
         &mut self,
         position: usize,
         judged: &Judged<'_>,
         facts: &mut Facts,
     ) -> Option<Placed<'p>> {
-        let part = self.part(position, judged, facts);
+        let rule = self.rule(position)?;
+        let sets_class = rule.set.as_ref().is_some_and(Assignments::read_class);
         Some(Placed {
-            rule: self.rule(position)?,
-            found: part.found,
-            lacking: part.lacking,
+            rule,
+            found: self.found(position, Scopes::Held, judged, facts),
+            lacking: self.lacking(position, judged, facts),
+            counter: 0,
+            class: if sets_class && judged.other_class.is_some() {
+                judged.tables
+            } else {
+                0
+            },
         })
     }
 
-    /// What the policy decides about a target, with what each rule contributes.
+    /// Each rule that may matter for a target, with its position.
     pub(super) fn decide(
         &mut self,
         target: &Target,
-        request: &AccessRequest<'_>,
+        judged: &Judged<'_>,
         facts: &mut Facts,
-    ) -> (Outcomes, Vec<Part>) {
+    ) -> Vec<(usize, Placed<'p>)> {
         let policy = self.policy;
-        let judged = Judged::new(policy, target, request);
-        let mut parts = Vec::new();
+        let mut all = Vec::new();
         for position in self.on_server(&target.server).iter() {
             let rule = self.rule(*position);
-            if rule.is_some_and(|rule| may_matter(rule, &judged, policy)) {
-                parts.push(self.part(*position, &judged, facts));
+            if rule.is_some_and(|rule| may_matter(rule, judged, policy)) {
+                let placed = self.placed(*position, judged, facts);
+                all.extend(placed.map(|placed| (*position, placed)));
             }
         }
-        let placed = parts.iter().filter_map(|part| {
-            Some(Placed {
-                rule: policy.rules().get(part.rule)?,
-                found: part.found,
-                lacking: part.lacking,
-            })
-        });
-        let placed: Vec<Placed<'_>> = placed.collect();
-        let status = Sums::of(placed.iter(), facts).status(facts);
-        (
-            combined::outcomes(target.kind, &placed, status, facts),
-            parts,
-        )
+        all
+    }
+
+    /// Where the limit of a rule counts a target.
+    pub(super) fn taken(
+        &mut self,
+        position: usize,
+        judged: &Judged<'_>,
+        tables: &Policy,
+        facts: &mut Facts,
+    ) -> Diagram {
+        let rule = self.rule(position);
+        if rule.is_some_and(|rule| may_matter(rule, judged, tables)) {
+            self.found(position, Scopes::Held, judged, facts).yes
+        } else {
+            Diagram::NEVER
+        }
     }
 }
 
@@ -234,7 +236,7 @@ pub(super) fn register(rule: &Rule, facts: &mut Facts) {
         condition::register_what(what, facts);
     }
     if let Some(expression) = &rule.expression {
-        condition::asks_expression(expression, facts);
+        condition::asks_expression(expression, None, facts);
     }
     if let Effect::Require(needs) = &rule.effect {
         missing(needs, facts);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::counters::Counters;
 use super::diagram::Diagram;
 use super::fact::Facts;
 use crate::authz::assignment::Template;
-use crate::authz::rule::Effect;
 
 /// The values that each name is set to, and where.
 pub(super) type SetValues = BTreeMap<(Setting, Arc<str>), Vec<(Template, Diagram)>>;
@@ -44,8 +44,8 @@ impl Status {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outcomes {
     pub(super) status: Status,
-    /// Each limit that has to have room, and where.
-    pub(super) limits: Vec<(Effect, Diagram)>,
+    /// The number of each limit that has to have room, and where.
+    pub(super) limits: Vec<(usize, Diagram)>,
     /// Each value that a name is set to, and where.
     pub(super) set: SetValues,
     /// What a challenge asks for, and where.
@@ -96,9 +96,45 @@ impl Outcomes {
         differing(&of(self), &of(other), facts)
     }
 
-    /// Where other limits have to have room.
-    pub(super) fn limited_differently(&self, other: &Self, facts: &mut Facts) -> Diagram {
-        differing(&self.limits, &other.limits, facts)
+    /// Where the limits of one let something through that those of the other do not.
+    pub(super) fn limited_differently(
+        &self,
+        other: &Self,
+        counters: &Counters,
+        facts: &mut Facts,
+    ) -> Diagram {
+        let less = self.limited_less_by(other, counters, facts);
+        let more = other.limited_less_by(self, counters, facts);
+        facts.diagrams.or(less, more)
+    }
+
+    /// Where the other one's limits let something through that these do not.
+    pub(super) fn limited_less_by(
+        &self,
+        other: &Self,
+        counters: &Counters,
+        facts: &mut Facts,
+    ) -> Diagram {
+        let each = self.limits.iter().map(|(limit, holds)| {
+            let left = other.left_of(*limit, counters, facts);
+            facts.diagrams.and(*holds, left)
+        });
+        let each: Vec<Diagram> = each.collect();
+        facts.diagrams.any(each)
+    }
+
+    /// Where none of these limits stops all that another one stops.
+    pub(super) fn left_of(&self, limit: usize, counters: &Counters, facts: &mut Facts) -> Diagram {
+        let mut left = facts.diagrams.not(holds(&self.limits, &limit));
+        for (own, there) in &self.limits {
+            if left == Diagram::NEVER {
+                break;
+            }
+            let under = counters.under(limit, *own, facts);
+            let covered = facts.diagrams.and(*there, under);
+            left = facts.diagrams.minus(left, covered);
+        }
+        left
     }
 }
 
@@ -143,14 +179,4 @@ pub enum Ask {
     Acr(Box<[Arc<str>]>),
     /// A login at most this old.
     LoginWithin(Duration),
-}
-
-/// What one rule contributes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Part {
-    /// Its position in the policy.
-    pub(super) rule: usize,
-    pub(super) found: super::fact::Answer,
-    /// For an allow rule, where it would grant if the token had one of its scopes.
-    pub(super) lacking: Diagram,
 }

@@ -6,12 +6,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::combined::missing;
+use super::combined::{Placed, Sums, missing};
 use super::diagram::{Diagram, FactId};
 use super::fact::{Answer, Fact, Facts, Unclear};
 use super::given::Given;
 use super::outcome::may_matter;
-use super::outcomes::{Part, Status};
+use super::outcomes::Status;
 use super::replay::RecordedOutcome;
 use super::target::{Judged, Target};
 use super::{Comparison, TooComplex, condition};
@@ -100,8 +100,11 @@ impl Comparison<'_> {
         let nobody = self.nobody.clone();
         let request = target.request(&nobody, 1);
         let policy = self.new.policy;
-        let judged = Judged::new(policy, target, &request);
-        let (outcomes, parts) = self.new.decide(target, &request, &mut self.facts);
+        let (requests, none) = ([request, request], BTreeSet::new());
+        let [judged, _] = Judged::both([policy; 2], target, &requests, &none);
+        let parts = self.new.decide(target, &judged, &mut self.facts);
+        let parts: Vec<Placed<'_>> = parts.into_iter().map(|(_, placed)| placed).collect();
+        let status = Sums::of(parts.iter(), &mut self.facts).status(&mut self.facts);
         let mut rules = self.each_rule(&judged);
         let known: HashMap<FactId, bool> = self
             .facts
@@ -118,7 +121,7 @@ impl Comparison<'_> {
             known: &known,
             cases: Diagram::ALWAYS,
         };
-        let ends = OUTCOMES.map(|outcome| (outcome, work.ends(outcomes.status, outcome)));
+        let ends = OUTCOMES.map(|outcome| (outcome, work.ends(status, outcome)));
         for (found, selectors) in &mut rules {
             *found = work.narrowed(*found);
             for (_, own) in selectors {
@@ -138,7 +141,7 @@ impl Comparison<'_> {
             known: &known,
             cases,
         };
-        let mut recalled = work.recalled(policy, &parts, &ends);
+        let mut recalled = work.recalled(&parts, &ends);
         recalled.is_method_unknown = is_method_unknown(policy, &request);
         recalled.class = judged.asked.class.known().map(Arc::from);
         recalled.rules = rules
@@ -243,12 +246,7 @@ impl Work<'_> {
         self.facts.diagrams.minus(self.cases, of) == Diagram::NEVER
     }
 
-    fn recalled(
-        &mut self,
-        policy: &Policy,
-        parts: &[Part],
-        ends: &[(RecordedOutcome, Diagram)],
-    ) -> Recalled {
+    fn recalled(&mut self, parts: &[Placed<'_>], ends: &[(RecordedOutcome, Diagram)]) -> Recalled {
         let mut outcomes = Vec::new();
         let mut open = Vec::new();
         for (outcome, end) in ends {
@@ -262,7 +260,7 @@ impl Work<'_> {
             open.clear();
         }
         let rules = match outcomes.as_slice() {
-            [only] => self.determining(policy, parts, *only),
+            [only] => self.determining(parts, *only),
             _ => Vec::new(),
         };
         let allowed = ends
@@ -271,10 +269,10 @@ impl Work<'_> {
         let allowed = allowed.map_or(Diagram::NEVER, |(_, end)| *end);
         let mut limits = Vec::new();
         for part in parts {
-            let rule = policy.rules().get(part.rule);
-            let rule =
-                rule.filter(|rule| matches!(rule.effect, Effect::Limit(_) | Effect::Open(_)));
-            let Some(rule) = rule else { continue };
+            let rule = part.rule;
+            if !matches!(rule.effect, Effect::Limit(_) | Effect::Open(_)) {
+                continue;
+            }
             let limited = self.narrow(part.found.yes);
             let limited = self.facts.diagrams.and(allowed, limited);
             if self.may(limited) {
@@ -296,17 +294,10 @@ impl Work<'_> {
     }
 
     /// The rules that certainly bring the one outcome about.
-    fn determining(
-        &mut self,
-        policy: &Policy,
-        parts: &[Part],
-        outcome: RecordedOutcome,
-    ) -> Vec<Arc<str>> {
+    fn determining(&mut self, parts: &[Placed<'_>], outcome: RecordedOutcome) -> Vec<Arc<str>> {
         let mut rules = Vec::new();
         for part in parts {
-            let Some(rule) = policy.rules().get(part.rule) else {
-                continue;
-            };
+            let rule = part.rule;
             let found = self.narrowed(part.found);
             let matches = self.is_sure(found.yes);
             let brings = match outcome {

@@ -1,14 +1,16 @@
 //! What another policy would have decided about a request of which only a record is left.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::combined::{self, Placed, Sums};
+use super::counters::Counters;
 use super::diagram::{Diagram, FactId};
 use super::fact::Facts;
 use super::given::Given;
-use super::outcomes::{Outcomes, Part};
-use super::target::Target;
+use super::outcomes::Outcomes;
+use super::target::{Judged, Target};
 use super::{Comparison, TooComplex};
-use crate::authz::policy::Policy;
 
 /// How a recorded request ended, by the reason of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,11 +63,26 @@ impl Comparison<'_> {
     ) -> Result<Replayed, TooComplex> {
         let nobody = self.nobody.clone();
         let requests = [0, 1].map(|side| target.request(&nobody, side));
-        let [was, is] = &requests;
-        let (old, parts) = self.old.decide(target, was, &mut self.facts);
-        let (new, new_parts) = self.new.decide(target, is, &mut self.facts);
+        let among = Arc::clone(&self.among);
+        let policies = [self.old.policy, self.new.policy];
+        let [was, is] = Judged::both(policies, target, &requests, &among.recounted);
+        let mut counters = Counters::new(target, Arc::clone(&among));
+        let mut parts = self.old.decide(target, &was, &mut self.facts);
+        for (position, placed) in &mut parts {
+            self.number(placed, [0, *position], 0, &mut counters);
+        }
+        let mut new_parts = self.new.decide(target, &is, &mut self.facts);
+        for (position, placed) in &mut new_parts {
+            self.number(placed, [1, *position], 1, &mut counters);
+        }
+        let classes = [&was, &is].map(|judged| judged.asked.class.known().map(Arc::from));
+        let [old, new] = [&parts, &new_parts].map(|parts| {
+            let placed: Vec<Placed<'_>> = parts.iter().map(|(_, placed)| *placed).collect();
+            let status = Sums::of(placed.iter(), &mut self.facts).status(&mut self.facts);
+            combined::outcomes(target.kind, &placed, (status, &classes), &mut self.facts)
+        });
         let of_parts = parts.iter().chain(&new_parts);
-        let of_parts = of_parts.flat_map(|part| [part.found.yes, part.found.no, part.lacking]);
+        let of_parts = of_parts.flat_map(|(_, part)| [part.found.yes, part.found.no, part.lacking]);
         let all = old.diagrams().chain(new.diagrams()).chain(of_parts);
         let mut cases = self.possible(all.collect(), false);
         let facts = &mut self.facts;
@@ -76,7 +93,7 @@ impl Comparison<'_> {
         if is_of_old {
             let told = told(&old, outcome, facts);
             cases = facts.diagrams.and(cases, told);
-            let matched = matched(self.old.policy, &parts, outcome, rules, facts);
+            let matched = matched(&parts, outcome, rules, facts);
             cases = facts.diagrams.and(cases, matched);
         }
         let cases = facts
@@ -89,7 +106,7 @@ impl Comparison<'_> {
         let is_allowed = narrow(allow, facts);
         let is_challenged = narrow(challenge, facts);
         let is_limited = if is_of_old {
-            old.limited_differently(&new, facts)
+            old.limited_differently(&new, &counters, facts)
         } else {
             let limits: Vec<Diagram> = new.limits.iter().map(|(_, holds)| *holds).collect();
             facts.diagrams.any(limits)
@@ -196,8 +213,7 @@ fn told(old: &Outcomes, outcome: RecordedOutcome, facts: &mut Facts) -> Diagram 
 
 /// Where the rules match that the record says did.
 fn matched(
-    old: &Policy,
-    parts: &[Part],
+    parts: &[(usize, Placed<'_>)],
     outcome: RecordedOutcome,
     rules: &[String],
     facts: &mut Facts,
@@ -211,9 +227,8 @@ fn matched(
         | RecordedOutcome::Challenged => &[],
     };
     let mut all = Diagram::ALWAYS;
-    for part in parts {
-        let id = old.rules().get(part.rule).map(|rule| &rule.id);
-        if id.is_some_and(|id| matched.iter().any(|name| **name == **id)) {
+    for (_, part) in parts {
+        if matched.iter().any(|name| **name == *part.rule.id) {
             all = facts.diagrams.and(all, part.found.yes);
         }
     }

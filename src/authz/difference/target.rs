@@ -1,17 +1,19 @@
 //! What may be asked of a server, as far as the rules of two policies tell it apart.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::authz::classes::Hints;
-use crate::authz::classified::ClassifiedRequest;
+use crate::authz::classified::{Class, ClassifiedRequest};
 use crate::authz::peer::Peer;
 use crate::authz::policy::Policy;
 use crate::authz::request::{AccessRequest, Action, ActionKind, Context, Http, Resource};
 use crate::authz::subject::{Subject, UnknownFacts};
 use crate::authz::uri::{UriCell, UriForm};
 use crate::authz::value::Value;
+use crate::authz::window::Window;
 
 /// One kind of request: all requests of it differ only in facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,8 @@ pub struct Target {
     pub reaches: [Reach; 2],
     /// How the server reads URIs.
     pub uris: UriForm,
+    /// Whether its name stands for all others that fit the same patterns.
+    pub stands_for_others: bool,
 }
 
 /// Whether a request gets as far as the rules.
@@ -107,23 +111,60 @@ impl Target {
 pub(super) struct Judged<'a> {
     pub(super) asked: ClassifiedRequest<'a>,
     pub(super) is_any_uri: bool,
+    pub(super) stands_for_others: bool,
+    /// The class that the other policy gives it, if that is another one.
+    pub(super) other_class: Option<Class<'a>>,
+    /// Which policy's tables: of the old one or of the new one.
+    pub(super) tables: usize,
+    /// The blocks of windows that count other calls by the other tables.
+    recounted: &'a BTreeSet<Arc<str>>,
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn new(
-        policy: &'a Policy,
+    /// A target by the tables of both policies.
+    pub(super) fn both(
+        policies: [&'a Policy; 2],
         target: &'a Target,
-        request: &'a AccessRequest<'a>,
-    ) -> Self {
-        Judged {
-            asked: ClassifiedRequest {
-                request,
-                class: Policy::class_in(request, policy.class_of(request)),
-                arguments_open: false,
-                uri: UriCell::default(),
-            },
-            is_any_uri: target.resource == TargetResource::AnyUri,
+        requests: &'a [AccessRequest<'a>; 2],
+        recounted: &'a BTreeSet<Arc<str>>,
+    ) -> [Self; 2] {
+        let [was, is] = requests;
+        let class = |policy: &'a Policy, request: &'a AccessRequest<'a>| {
+            Policy::class_in(request, policy.class_of(request))
+        };
+        let [old, new] = policies;
+        let classes = [class(old, was), class(new, is)];
+        let [before, after] = classes;
+        [(was, before, after, 0), (is, after, before, 1)].map(|(request, class, other, tables)| {
+            Judged {
+                asked: ClassifiedRequest {
+                    request,
+                    class,
+                    arguments_open: false,
+                    uri: UriCell::default(),
+                },
+                is_any_uri: target.resource == TargetResource::AnyUri,
+                stands_for_others: target.stands_for_others,
+                other_class: (class != other).then_some(other),
+                tables,
+                recounted,
+            }
+        })
+    }
+
+    /// A window as the tables fill it: with another name for each policy if they differ in what it
+    /// counts.
+    pub(super) fn counted(&self, window: &Window) -> Window {
+        let mut window = window.clone();
+        if let Some(of) = window
+            .of
+            .as_mut()
+            .filter(|of| self.recounted.contains(&of.name))
+        {
+            let tables = if self.tables == 0 { "old" } else { "new" };
+            of.name = format!("{} by the {tables} classes", of.name).into();
         }
+        window
     }
 
     pub(super) fn is_tool(&self) -> bool {

@@ -1,9 +1,10 @@
 //! The changes against brute force: both policies are evaluated over every combination of a small
 //! universe.
 
+mod limits;
 mod recall;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -14,11 +15,14 @@ use proptest::prelude::*;
 use super::edits::Edit;
 use super::outcomes::Outcomes;
 use super::*;
+use crate::authz::call::Call;
+use crate::authz::classified::Class;
 use crate::authz::decision::Decision;
+use crate::authz::matching::Match;
 use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
 use crate::authz::subject::UnknownFacts;
-use crate::authz::window::Readings;
+use crate::authz::window::{Readings, Window};
 use crate::authz::{CountedWindow, Effect, Hints, Match, UriForm, Value, evaluate};
 use crate::policy::{CompileContext, compile};
 use crate::yaml::Source;
@@ -34,6 +38,7 @@ fn policy(text: &str) -> Policy {
 
 fn target(method: &str, kind: ActionKind, resource: TargetResource) -> Target {
     Target {
+        stands_for_others: false,
         server: "s".into(),
         method: method.into(),
         authorized_as: None,
@@ -68,7 +73,11 @@ struct World {
     session: bool,
     purpose: Declared<'static>,
     reading: Option<u64>,
+    /// What the window of dangerous calls counted, by the tables of the old policy and of the new.
+    dangerous: [u64; 2],
     arguments: Value<'static>,
+    /// The classes of the tools, by the tables of both.
+    classes: [BTreeMap<Arc<str>, Arc<str>>; 2],
 }
 
 /// A policy with the window, and one with each expression.
@@ -77,8 +86,19 @@ static PROBES: LazyLock<Vec<Policy>> = LazyLock::new(|| {
         "why: {calls: {more_than: 3, per: 1m, by: [subject, agent]}}",
         r#"if: 'args.f == "x"'"#,
         r#"if: 'mcp.method == "tools/call"'"#,
+        r#"if: 'mcp.class == "danger"'"#,
+        r#"if: 'mcp.class == "danger" || args.f == "x"'"#,
+        r#"if: 'args.f == "x" && mcp.class in ["danger", "calm"]'"#,
+        r#"if: 'has(mcp.class) && mcp.class != "danger"'"#,
+        r#"if: 'mcp.name == "get_a"'"#,
+        r#"if: 'has(args.f) && mcp.class == args.f'"#,
     ];
-    let probe = |text: &&str| policy(&format!("rules: [{{id: p, effect: deny, {text}}}]"));
+    let probe = |text: &&str| {
+        let tables = "tools: {s: {danger: [x], calm: [y]}}";
+        policy(&format!(
+            "{tables}\nrules: [{{id: p, effect: deny, {text}}}]"
+        ))
+    };
     probes.iter().map(probe).collect()
 });
 
@@ -121,6 +141,8 @@ fn worlds() -> Vec<World> {
                             session: has(0),
                             purpose,
                             reading,
+                            dangerous: [has(3), has(4)].map(|has| if has { 9 } else { 0 }),
+                            classes: Default::default(),
                             arguments: Value::Map(vec![(
                                 "f".into(),
                                 Value::String(if has(1) { "x" } else { "y" }.into()),
@@ -144,8 +166,42 @@ fn claims(level: &'static str, is_gold: bool) -> Value<'static> {
 }
 
 impl World {
-    fn ask<T>(&self, target: &Target, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
+    /// What the window of dangerous calls counted. Both tables count alike if they put the same
+    /// tools into the class.
+    fn dangerous(&self, tables: usize) -> u64 {
+        self.dangerous[if self.danger(0) == self.danger(1) {
+            0
+        } else {
+            tables
+        }]
+    }
+
+    fn danger(&self, tables: usize) -> Vec<&Arc<str>> {
+        let classes = self.classes[tables].iter();
+        let dangerous = classes.filter(|(_, class)| &***class == "danger");
+        dangerous.map(|(tool, _)| tool).collect()
+    }
+
+    /// Under the tables of a policy.
+    fn under(&self, policy: &Policy) -> usize {
+        usize::from(classes(policy) != self.classes[0])
+    }
+
+    fn ask<T>(
+        &self,
+        target: &Target,
+        tables: usize,
+        ask: impl FnOnce(&AccessRequest<'_>) -> T,
+    ) -> T {
         let mut readings = Readings::default();
+        for one in OF_DANGER.windows() {
+            let reading = if one.window.is_unsure() {
+                0
+            } else {
+                self.dangerous(tables)
+            };
+            readings.insert(one.window.clone(), reading);
+        }
         for CountedWindow { window, .. } in PROBES[0].windows() {
             match self.reading {
                 // Every call was of an agent.
@@ -185,6 +241,16 @@ impl World {
         let is_counted = target.kind != ActionKind::Open;
         match fact {
             Fact::Purpose(name) => self.purpose == Declared::As(name),
+            Fact::MoreThan(window, most) if window.of.is_some() => {
+                let tables = tables_of(window);
+                let class = match &target.resource {
+                    TargetResource::Tool(name) => self.classes[tables].get(name),
+                    _ => None,
+                };
+                let is_counted = class.is_some_and(|class| &**class == "danger");
+                self.dangerous(tables) + u64::from(is_counted) > u64::from(*most)
+            }
+            Fact::Unclear(Unclear::Window(window)) if window.of.is_some() => false,
             Fact::MoreThan(_, most) => self
                 .reading
                 .is_some_and(|reading| reading + u64::from(is_counted) > u64::from(*most)),
@@ -197,9 +263,9 @@ impl World {
             Fact::Unclear(Unclear::Argument(selector)) => {
                 selector.matches(Some(&self.arguments), None) == Match::Indeterminate
             }
-            Fact::Expression(text) => self.expression(target, text) == Match::Yes,
-            Fact::Unclear(Unclear::Expression(text)) => {
-                self.expression(target, text) == Match::Indeterminate
+            Fact::Expression(asked) => self.expression(target, asked) == Match::Yes,
+            Fact::Unclear(Unclear::Expression(asked)) => {
+                self.expression(target, asked) == Match::Indeterminate
             }
             Fact::Issuer(_)
             | Fact::Subject(_)
@@ -223,19 +289,52 @@ impl World {
         }
     }
 
-    fn expression(&self, target: &Target, text: &str) -> Match {
-        let has = |rule: &Rule| rule.expression.as_ref().unwrap().as_str() == text;
+    fn expression(&self, target: &Target, asked: &AskedExpression) -> Match {
+        let has = |rule: &Rule| rule.expression.as_ref().unwrap().as_str() == &*asked.text;
         let policy = PROBES[1..].iter().find(|one| has(&one.rules()[0])).unwrap();
-        self.ask(target, |request| {
-            policy.rules()[0].matches(&policy.call(request))
+        let class = match &target.resource {
+            TargetResource::Tool(name) => {
+                let own = self.classes[0].get(name);
+                Class::Of(asked.class.as_ref().or(own).unwrap())
+            }
+            _ => Class::Absent,
+        };
+        self.ask(target, 0, |request| {
+            policy.rules()[0].matches(&Call::of_class(class, request))
         })
     }
 }
 
-/// What a decision is, as far as changes tell.
+/// A policy with the window of dangerous calls.
+static OF_DANGER: LazyLock<Policy> = LazyLock::new(|| {
+    policy(
+        "tools: {s: {danger: [x]}}\nrules: [{id: p, effect: deny, why: {calls: {more_than: 3, per: 1m, \
+         by: [subject], of: {classes: [danger]}}}}]",
+    )
+});
+
+/// By whose tables a window counts.
+fn tables_of(window: &Window) -> usize {
+    let name = &window.of.as_ref().unwrap().name;
+    usize::from(name.ends_with("by the new classes"))
+}
+
+/// The class of each tool that is asked for.
+fn classes(policy: &Policy) -> BTreeMap<Arc<str>, Arc<str>> {
+    let tools = targets().into_iter().filter_map(|target| {
+        let TargetResource::Tool(name) = target.resource else {
+            return None;
+        };
+        let class = policy.class(&target.server, &name, Hints::Untrusted);
+        Some((name, Arc::clone(class.unwrap())))
+    });
+    tools.collect()
+}
+
+/// What a decision is, as far as changes tell. Limits are in `tests/limits.rs`.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Allow(Vec<Effect>, Vec<(Arc<str>, Option<String>)>),
+    Allow(Vec<(Arc<str>, Option<String>)>),
     Challenge(
         BTreeSet<Arc<str>>,
         BTreeSet<Arc<str>>,
@@ -245,25 +344,11 @@ enum Seen {
 }
 
 fn seen(policy: &Policy, target: &Target, world: &World) -> Seen {
-    world.ask(target, |request| {
+    world.ask(target, world.under(policy), |request| {
         let evaluation = evaluate(policy, request);
         let headers = evaluation.assigned.headers;
         match evaluation.decision {
-            Decision::Allow(_) => Seen::Allow(Vec::new(), headers),
-            Decision::Limit(pending) => {
-                let takings = pending.takings();
-                let ids = takings.calls.iter().map(|one| &one.rule);
-                let ids = ids.chain(takings.places.iter().map(|one| &one.rule));
-                let mut limits: Vec<Effect> = Vec::new();
-                for id in ids {
-                    let rule = policy.rules().iter().find(|rule| rule.id == *id).unwrap();
-                    if !limits.contains(&rule.effect) {
-                        limits.push(rule.effect.clone());
-                    }
-                }
-                limits.sort_by_key(|limit| format!("{limit:?}"));
-                Seen::Allow(limits, headers)
-            }
+            Decision::Allow(_) | Decision::Limit(_) => Seen::Allow(headers),
             Decision::Deny(_) => Seen::Deny,
             Decision::Challenge(challenge) => Seen::Challenge(
                 challenge.missing.into_iter().collect(),
@@ -278,14 +363,14 @@ fn kind(old: &Seen, new: &Seen) -> Option<&'static [ChangeKind]> {
     use ChangeKind::*;
     Some(match (old, new) {
         (old, new) if old == new => return None,
-        (Seen::Deny, Seen::Allow(..)) => &[Gained],
-        (Seen::Challenge(..), Seen::Allow(..)) => &[Freed],
+        (Seen::Deny, Seen::Allow(_)) => &[Gained],
+        (Seen::Challenge(..), Seen::Allow(_)) => &[Freed],
         (Seen::Deny, Seen::Challenge(..)) => &[MayStepUp],
-        (Seen::Allow(..), Seen::Challenge(..)) => &[MustStepUp],
+        (Seen::Allow(_), Seen::Challenge(..)) => &[MustStepUp],
         (Seen::Challenge(..), Seen::Deny) => &[LostStepUp],
-        (Seen::Allow(..), Seen::Deny) => &[Lost],
+        (Seen::Allow(_), Seen::Deny) => &[Lost],
         (Seen::Challenge(..), Seen::Challenge(..)) => &[AsksElse],
-        (Seen::Allow(..), Seen::Allow(..)) => &[LimitLooser, LimitStricter, LimitElse, SetsElse],
+        (Seen::Allow(_), Seen::Allow(_)) => &[SetsElse],
         (Seen::Deny, Seen::Deny) => return None,
     })
 }
@@ -298,8 +383,14 @@ const PARTS: usize = 61;
 fn agrees(old: &str, new: &str, part: usize) -> Result<(), String> {
     let (old_policy, new_policy) = (policy(old), policy(new));
     let from = NOW.parse().unwrap();
-    let mut comparison = Comparison::new(&old_policy, &new_policy, from);
-    let worlds: Vec<World> = worlds().into_iter().skip(part).step_by(PARTS).collect();
+    let mut comparison = Comparison::new(&old_policy, &new_policy, from).among(targets());
+    let classes = [&old_policy, &new_policy].map(classes);
+    let worlds = worlds().into_iter().skip(part).step_by(PARTS);
+    let worlds = worlds.map(|world| World {
+        classes: classes.clone(),
+        ..world
+    });
+    let worlds: Vec<World> = worlds.collect();
     for target in targets() {
         let changes = comparison.changes(&target, None).unwrap();
         let facts: Vec<(FactId, Fact)> = comparison
@@ -350,17 +441,16 @@ fn agrees(old: &str, new: &str, part: usize) -> Result<(), String> {
                 });
                 let is_true = match kind {
                     ChangeKind::Gained | ChangeKind::Freed => {
-                        !whole || matches!(after, Seen::Allow(..))
+                        !whole || matches!(after, Seen::Allow(_))
                     }
                     ChangeKind::MayStepUp | ChangeKind::MustStepUp => {
                         !whole || matches!(after, Seen::Challenge(..))
                     }
                     ChangeKind::Lost | ChangeKind::LostStepUp => after == Seen::Deny,
-                    ChangeKind::AsksElse
-                    | ChangeKind::LimitLooser
-                    | ChangeKind::LimitStricter
-                    | ChangeKind::LimitElse
-                    | ChangeKind::SetsElse => !whole || expected.is_some(),
+                    ChangeKind::AsksElse | ChangeKind::SetsElse => !whole || expected.is_some(),
+                    ChangeKind::LimitLooser | ChangeKind::LimitStricter | ChangeKind::LimitElse => {
+                        !whole || matches!(after, Seen::Allow(_))
+                    }
                 };
                 if !is_true {
                     return Err(told());
@@ -418,10 +508,7 @@ fn is_change(change: &Change, before: &Seen, after: &Seen) -> bool {
     let is_kind = kind(before, after).is_some_and(|kinds| kinds.contains(&change.kind));
     is_kind
         && match (change.kind, before, after) {
-            (LimitLooser | LimitStricter | LimitElse, Seen::Allow(was, _), Seen::Allow(is, _)) => {
-                was != is
-            }
-            (SetsElse, Seen::Allow(_, was), Seen::Allow(_, is)) => {
+            (SetsElse, Seen::Allow(was), Seen::Allow(is)) => {
                 let of = |all: &[(Arc<str>, Option<String>)], name: &Arc<str>| {
                     all.iter().find(|(own, _)| own == name).cloned()
                 };
@@ -459,7 +546,13 @@ fn caused(
     worlds: &[World],
 ) -> Result<(), String> {
     let (old, new) = (policy(texts[0]), policy(texts[1]));
-    for change in changes {
+    let is_limit = |change: &&Change| {
+        matches!(
+            change.kind,
+            ChangeKind::LimitElse | ChangeKind::LimitLooser | ChangeKind::LimitStricter
+        )
+    };
+    for change in changes.iter().filter(|change| !is_limit(change)) {
         let edits = change.causes.iter().map(|cause| match cause.kind {
             CauseKind::Rule => {
                 let (old, new) = cause.rule;
@@ -498,14 +591,7 @@ fn caused(
             };
             if told.is_empty() || !is_change(change, &before, &after) {
                 let is_whole = told.iter().any(|one| !one.is_part);
-                let is_own = matches!(
-                    change.kind,
-                    ChangeKind::AsksElse
-                        | ChangeKind::SetsElse
-                        | ChangeKind::LimitElse
-                        | ChangeKind::LimitLooser
-                        | ChangeKind::LimitStricter
-                );
+                let is_own = matches!(change.kind, ChangeKind::AsksElse | ChangeKind::SetsElse);
                 if is_whole && is_own {
                     return wrong("it does not change there", &after);
                 }
@@ -518,11 +604,7 @@ fn caused(
             // What is told at once may need fewer.
             for fewer in fewer.iter().filter(|_| !change.is_cut) {
                 let only = seen(fewer, target, world);
-                if !matches!(
-                    change.kind,
-                    ChangeKind::LimitElse | ChangeKind::LimitLooser | ChangeKind::LimitStricter
-                ) && is_change(change, &before, &only)
-                {
+                if is_change(change, &before, &only) {
                     return wrong("fewer edits change it", &only);
                 }
             }
@@ -566,8 +648,6 @@ fn exactly(
         let set = old.set_differently(&new, key, facts);
         all.push(facts.diagrams.and(set, allowed));
     }
-    let limits = old.limited_differently(&new, facts);
-    all.push(facts.diagrams.and(limits, allowed));
     let changed = facts.diagrams.any(all);
     let every = (0..).take(comparison.facts.count()).collect();
     let groups = Groups::of(&comparison.facts, Some(comparison.from));
@@ -640,6 +720,14 @@ fn context() -> impl Strategy<Value = String> {
         ", why: {not: {calls: {more_than: 5, per: 1m, by: [subject, agent]}}}",
         ", if: 'args.f == \"x\"'",
         ", if: 'mcp.method == \"tools/call\"'",
+        ", if: 'mcp.class == \"danger\"'",
+        ", if: 'mcp.class == \"danger\" || args.f == \"x\"'",
+        ", if: 'args.f == \"x\" && mcp.class in [\"danger\", \"calm\"]'",
+        ", if: 'has(mcp.class) && mcp.class != \"danger\"'",
+        ", if: 'mcp.name == \"get_a\"'",
+        ", if: 'has(args.f) && mcp.class == args.f'",
+        ", why: {calls: {more_than: 3, per: 1m, by: [subject], of: {classes: [danger]}}}",
+        ", why: {not: {calls: {more_than: 0, per: 1m, by: [subject], of: {classes: [danger]}}}}",
     ])
     .prop_map(str::to_owned)
 }
@@ -651,6 +739,8 @@ fn rule() -> impl Strategy<Value = String> {
         "allow",
         "allow, set: {headers: {x-a: one}}",
         "allow, set: {headers: {x-a: two, x-b: b}}",
+        "allow, set: {headers: {x-a: '${mcp.class}'}}",
+        "allow, set: {headers: {x-a: danger, x-b: 'a ${mcp.class} tool'}}",
         "deny",
         "deny",
         "require, needs: {scopes: [w]}",
@@ -669,7 +759,12 @@ fn rule() -> impl Strategy<Value = String> {
 }
 
 fn text(classes: &str, rules: &[(usize, String)]) -> String {
-    let mut text = format!("tools: {{s: {{danger: [{classes}]}}}}\nrules:\n");
+    let calm = if classes.contains("calm") {
+        ""
+    } else {
+        ", calm: [nothing]"
+    };
+    let mut text = format!("tools: {{s: {{danger: [{classes}]{calm}}}}}\nrules:\n");
     for (id, rule) in rules {
         writeln!(text, "- {{id: r{id}, {rule}}}").unwrap();
     }
@@ -682,8 +777,13 @@ fn text(classes: &str, rules: &[(usize, String)]) -> String {
 /// Two policies that share most of their rules.
 fn pairs() -> impl Strategy<Value = (String, String)> {
     let rules = prop::collection::vec((rule(), rule(), 0..6_u8), 1..6);
-    let classes =
-        prop::sample::select(vec![("del_*", "del_*"), ("del_*", "other"), ("x", "get_*")]);
+    let classes = prop::sample::select(vec![
+        ("del_*", "del_*"),
+        ("del_*", "other"),
+        ("x", "get_*"),
+        ("x], calm: [get_*", "get_*], calm: [del_a"),
+        ("other], calm: [get_*", "other], calm: [del_a"),
+    ]);
     (rules, classes, any::<bool>()).prop_map(|(rules, (was, is), turned)| {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         for (id, (rule, other, how)) in rules.into_iter().enumerate() {

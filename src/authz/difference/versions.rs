@@ -1,11 +1,13 @@
 //! One target under any mixture of two policies: some of the edits made, and the others not.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::combined::{self, Placed, Sums};
+use super::combined::{self, Classes, Placed, Sums};
+use super::counters::Counters;
 use super::diagram::{Diagram, FactId};
 use super::edits::{Edit, EditSet};
 use super::fact::{Answer, Facts};
@@ -56,6 +58,8 @@ pub(super) struct Versions<'p> {
     /// Whether the old and the new configuration let the request reach the rules.
     pub(super) reaches: [bool; 2],
     pub(super) is_reclassified: bool,
+    pub(super) classes: Classes,
+    pub(super) counters: Rc<Counters>,
     /// What the rules that are the same in every version add up to.
     base: Option<Sums>,
     statuses: HashMap<EditSet, Status>,
@@ -69,12 +73,15 @@ impl<'p> Versions<'p> {
         rows: Vec<Row<'p>>,
         reaches: [bool; 2],
         is_reclassified: bool,
+        (classes, counters): (Classes, Rc<Counters>),
     ) -> Self {
         Versions {
             kind,
             rows,
             reaches,
             is_reclassified,
+            classes,
+            counters,
             base: None,
             statuses: HashMap::new(),
             differing: HashMap::new(),
@@ -156,7 +163,8 @@ impl<'p> Versions<'p> {
         }
         let status = self.status(set, facts);
         let outcomes = if self.is_reached(set) {
-            combined::outcomes(self.kind, &self.placed(set), status, facts)
+            let shared = (status, &self.classes);
+            combined::outcomes(self.kind, &self.placed(set), shared, facts)
         } else {
             Outcomes::of(status)
         };
@@ -184,9 +192,10 @@ impl<'p> Versions<'p> {
         let (within, differs) = match goal {
             Goal::Ask(ask) => (status.challenge, own.asked_differently(&whole, ask, facts)),
             Goal::Set(key) => (status.allow, own.set_differently(&whole, key, facts)),
-            Goal::Allow | Goal::Challenge | Goal::Deny | Goal::Limits => {
-                (status.allow, own.limited_differently(&whole, facts))
-            }
+            Goal::Allow | Goal::Challenge | Goal::Deny | Goal::Limits => (
+                status.allow,
+                own.limited_differently(&whole, &self.counters, facts),
+            ),
         };
         facts.diagrams.minus(within, differs)
     }
@@ -229,6 +238,7 @@ impl<'p> Versions<'p> {
             rows.collect(),
             self.reaches,
             self.is_reclassified,
+            (self.classes.clone(), Rc::clone(&self.counters)),
         )
     }
 
@@ -304,6 +314,9 @@ fn says_alike(one: Option<&Placed<'_>>, other: Option<&Placed<'_>>) -> bool {
 }
 
 fn says_else(one: &Placed<'_>, other: &Placed<'_>) -> bool {
+    if one.counter != other.counter || one.class != other.class {
+        return true;
+    }
     let (one, other) = (one.rule, other.rule);
     one.effect != other.effect || one.set != other.set || one.scopes() != other.scopes()
 }

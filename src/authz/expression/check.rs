@@ -38,6 +38,8 @@ pub(super) struct Traits {
     pub(super) reads_device: bool,
     /// Whether it reads the class of the tool.
     pub(super) reads_class: bool,
+    /// Whether it reads which thing of which server the call is to, or the class of the tool.
+    pub(super) reads_target: bool,
     /// Whether it reads the URI of the resource.
     pub(super) reads_uri: bool,
     /// How much memory its patterns take, at most.
@@ -66,6 +68,7 @@ pub(super) fn check(program: &Program) -> Result<(Traits, Constants), Vec<Invali
             reads_country: false,
             reads_device: false,
             reads_class: false,
+            reads_target: false,
             reads_uri: false,
             pattern_bytes: 0,
         },
@@ -171,6 +174,8 @@ impl<'p> Checker<'p> {
         self.traits.reads_country |= record == "source" && field == "country";
         self.traits.reads_peer |= record == "source" && field == "principal";
         self.traits.reads_class |= record == "mcp" && field == "class";
+        self.traits.reads_target |=
+            record == "mcp" && matches!(field, "server" | "name" | "class" | "uri" | "uri_folded");
         self.traits.reads_uri |= record == "mcp" && matches!(field, "uri" | "uri_folded");
         if !fields.contains(&field) {
             let message = format!("`{record}` has no field `{field}`");

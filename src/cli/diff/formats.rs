@@ -223,6 +223,7 @@ pub(super) fn json(all: &Shown<'_>) -> String {
         "old": {"policy": all.names[0], "policy_revision": &**old},
         "new": {"policy": all.names[1], "policy_revision": &**new},
         "from": difference.from.to_string(),
+        "complete": difference.is_complete(),
         "grown": grown,
         "shrunk": shrunk,
         "changes": entries.collect::<Vec<_>>(),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::authz::{
-    ClaimSelector, Clock, ExpectedValue, Fact, Unclear, Value, ValueSelector, Window,
+    AskedExpression, ClaimSelector, Clock, ExpectedValue, Fact, Unclear, Value, ValueSelector,
+    Window,
 };
 use crate::yaml::duration_text;
 
@@ -144,7 +145,10 @@ fn of_call(fact: &Fact) -> SaidFact {
             )
         }
         Fact::Uri(pattern) => call("uri", pattern.to_string(), format!("of {pattern}")),
-        Fact::Expression(text) => call("if", text.to_string(), format!("if `{text}`")),
+        Fact::Expression(asked) => {
+            let said = format!("if {}", expression(asked, "`"));
+            call("if", expression(asked, ""), said)
+        }
         Fact::Unclear(what) => {
             let what = unclear(what);
             let said = format!("if {} cannot be told", plain(&what));
@@ -207,8 +211,14 @@ fn unclear(what: &Unclear) -> String {
         Unclear::Window(window) => format!("how many {}", self::window(window)),
         Unclear::Argument(selector) => format!("argument {}", argument(selector)),
         Unclear::Uri(pattern) => format!("whether the URI is {pattern}"),
-        Unclear::Expression(text) => format!("`{text}`"),
+        Unclear::Expression(asked) => expression(asked, "`"),
     }
+}
+
+fn expression(asked: &AskedExpression, quote: &str) -> String {
+    let AskedExpression { text, class } = asked;
+    let of = class.as_ref().map(|class| format!(" for class {class}"));
+    format!("{quote}{text}{quote}{}", of.unwrap_or_default())
 }
 
 fn claim(selector: &ClaimSelector) -> String {

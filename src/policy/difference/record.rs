@@ -295,6 +295,7 @@ fn target(
     };
     let [_, next] = around;
     Some(Target {
+        stands_for_others: false,
         reaches: [Reach::Rules; 2],
         server: server.into(),
         method: method.into(),

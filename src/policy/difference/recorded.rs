@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{AuditLine, AuditRecord};
-use super::universe::Surroundings;
+use super::universe::{Surroundings, Universe};
 use crate::authz::{Comparison, Policy, RecordedOutcome, Replayed};
 
 /// What becomes of the decisions of an audit.
@@ -54,8 +54,10 @@ impl<'p> Replayer<'p> {
     /// None yet.
     #[must_use]
     pub fn new([old, new]: [&'p Policy; 2], around: [&'p Surroundings; 2]) -> Self {
+        let comparison = Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH);
+        let asked = Universe::of([old, new], around).asked;
         Replayer {
-            comparison: Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH),
+            comparison: comparison.among(asked.into_iter().map(|asked| asked.target)),
             old,
             around,
             known: BTreeMap::new(),

@@ -412,6 +412,7 @@ impl OnServer<'_> {
         let methods: Vec<Arc<str>> = group.iter().map(|way| Arc::clone(&way.method)).collect();
         let asked = reached.into_iter().map(|(resource, named, hints)| Asked {
             target: Target {
+                stands_for_others: matches!(named, Named::Fitting(_)),
                 reaches: self
                     .around
                     .map(|around| around.reach(self.server, &resource, &named)),

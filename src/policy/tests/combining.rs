@@ -23,7 +23,6 @@ fn a_rule_that_is_over_serves_nobody() {
             "not: {from: 2026-01-01T00:00:00Z, auth_age_max: 1h}",
             "allow",
         ),
-        ("no_matching_rule",),
     ] {
         let ending = format!(
             "- {{id: a, effect: allow, who: {{anyone: true}}, what: {{servers: [github]}}, when: {{{when}}}}}\n"

@@ -679,3 +679,90 @@ fn the_files_of_teams_are_beside_both_policies() {
     let message = "mcp-authz: standard input cannot be both policies\n";
     assert_eq!((ran.code, ran.err.as_str()), (2, message));
 }
+
+/// A policy with these class tables and rules.
+fn text(tables: &str, rules: &str) -> String {
+    let allow = "{id: all, effect: allow, who: {groups: [staff]}, what: {servers: [github]}}";
+    format!("tools: {{github: {{{tables}}}}}\nrules:\n- {allow}\n{rules}\n")
+}
+
+#[test]
+fn what_reads_a_class_changes_with_the_table() {
+    let home = Home::new();
+    let by_class =
+        r#"- {id: nodel, effect: deny, what: {methods: [tools/call]}, if: mcp.class == "del"}"#;
+    let either = r#"- {id: nodel, effect: deny, what: {methods: [tools/call]}, if: mcp.class == "del" || mcp.class == "read"}"#;
+    let has = "- {id: nodel, effect: deny, what: {methods: [tools/call]}, if: '!has(mcp.class)'}";
+    let flow = "- {id: flow, effect: deny, what: {tools: [send]}, why: {calls: {of: {classes: [del]}, more_than: 0, per: 1h, by: [subject]}}}";
+    let set = "- {id: more, effect: allow, who: {groups: [staff]}, what: {servers: [github]}, set: {headers: {x-class: '${mcp.class}'}}}";
+    let before = "read: [get_*], del: [del_*]";
+    let after = "read: [get_*, del_a], del: [del_*]";
+    for (rule, growth, any) in [
+        (by_class, 1, 1),
+        (either, 0, 0),
+        (has, 0, 0),
+        (flow, 1, 1),
+        (set, 0, 1),
+    ] {
+        home.write("before.yaml", &text(before, rule));
+        home.write("after.yaml", &text(after, rule));
+        let (before, after) = (home.path("before.yaml"), home.path("after.yaml"));
+        for (fail_on, code) in [("growth", growth), ("any", any)] {
+            let ran = home.diff(&[&before, &after, "--fail-on", fail_on]);
+            assert_eq!(ran.code, code, "{rule} {fail_on}: {}{}", ran.out, ran.err);
+        }
+    }
+    home.write("before.yaml", &text(before, by_class));
+    home.write("after.yaml", &text(after, by_class));
+    let (before, after) = (home.path("before.yaml"), home.path("after.yaml"));
+    let whole = parsed(&home.diff(&[&before, &after, "--format", "json"]));
+    assert_eq!(whole["complete"], true);
+    let revision = whole["old"]["policy_revision"].as_str().unwrap();
+    let record = json!({
+        "time": "2026-11-20T10:00:00Z", "decision_id": "a", "decision": "deny",
+        "reason": "denied_by_rule", "rules": ["nodel"], "policy_revision": revision,
+        "issuer": "https://idp.example.com", "subject": "ida", "groups": ["staff"],
+        "server": "github", "mcp.method.name": "tools/call", "name": "del_a",
+    });
+    let audit = home.path("audit.jsonl");
+    // Half a character and a line that is no record spoil no other one.
+    let bytes = [
+        b"\xc3\n".to_vec(),
+        vec![b'['; 1 << 20],
+        format!("\n{record}\n").into(),
+    ];
+    fs::write(&audit, bytes.concat()).unwrap();
+    let whole = parsed(&home.diff(&[&before, &after, "--format", "json", "--replay", &audit]));
+    let recorded = &whole["recorded"];
+    assert_eq!(recorded["changed"][0]["would_be"], "allow", "{recorded}");
+    let places = recorded["unknown"].as_array().unwrap();
+    let places: Vec<&str> = places
+        .iter()
+        .map(|one| one["place"].as_str().unwrap())
+        .collect();
+    assert_eq!(places, [format!("{audit}:1"), format!("{audit}:2")]);
+}
+
+#[test]
+fn what_says_the_same_is_no_change() {
+    let home = Home::new();
+    let rule = |acr: &str| format!("- {{id: strong, effect: require, needs: {{acr: [{acr}]}}}}");
+    home.write("before.yaml", &text("read: [get_*]", &rule("gold, silver")));
+    home.write("after.yaml", &text("read: [get_*]", &rule("silver, gold")));
+    let (before, after) = (home.path("before.yaml"), home.path("after.yaml"));
+    let ran = home.diff(&[&before, &after, "--fail-on", "any"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("0 rule(s) differ"), "{}", ran.out);
+}
+
+#[test]
+fn two_subjects_of_one_name_are_an_error() {
+    let home = Home::new();
+    home.write(
+        "who.yaml",
+        "subjects: [{id: ida, groups: [interns]}, {id: ida, groups: [staff]}]",
+    );
+    let ran = home.both(&["--subjects", &home.path("who.yaml")]);
+    assert_ne!(ran.code, 0, "{}", ran.out);
+    assert!(ran.err.contains("two subjects called `ida`"), "{}", ran.err);
+}
