@@ -13,7 +13,7 @@ use super::versions::Row;
 use crate::authz::expression::Expression;
 use crate::authz::matching::Match;
 use crate::authz::rule::Effect;
-use crate::authz::selectors::What;
+use crate::authz::selectors::{What, Why};
 
 impl Comparison<'_> {
     /// Tells all that can be asked. What a window or a limit counts is compared by this.
@@ -103,7 +103,7 @@ impl Comparison<'_> {
         let Some(rule) = rule.filter(|_| self.among.is_reclassified) else {
             return false;
         };
-        let windows = rule.why.iter().flat_map(|why| why.windows());
+        let windows = rule.why.iter().flat_map(Why::windows);
         let mut names = windows.filter_map(|one| one.window.of.as_ref());
         let is_recounted = names.any(|of| self.among.recounted.contains(&of.name));
         let what = rule.what.as_ref();

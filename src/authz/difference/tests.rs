@@ -23,17 +23,20 @@ use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
 use crate::authz::subject::UnknownFacts;
 use crate::authz::window::{Readings, Window};
-use crate::authz::{CountedWindow, Effect, Hints, Match, UriForm, Value, evaluate};
+use crate::authz::{CountedWindow, Hints, UriForm, Value, evaluate};
 use crate::policy::{CompileContext, compile};
-use crate::yaml::Source;
+use crate::yaml::{Findings, Source};
 
-fn policy(text: &str) -> Policy {
+fn compiled(text: &str) -> Result<Policy, Findings> {
     let source = Source {
         name: "p.yaml".to_owned(),
         text: text.to_owned(),
     };
     compile(&[source], &CompileContext::default())
-        .unwrap_or_else(|findings| panic!("{text}: {:?}", findings.to_lines()))
+}
+
+fn policy(text: &str) -> Policy {
+    compiled(text).unwrap_or_else(|findings| panic!("{text}: {:?}", findings.to_lines()))
 }
 
 fn target(method: &str, kind: ActionKind, resource: TargetResource) -> Target {
@@ -91,7 +94,7 @@ static PROBES: LazyLock<Vec<Policy>> = LazyLock::new(|| {
         r#"if: 'args.f == "x" && mcp.class in ["danger", "calm"]'"#,
         r#"if: 'has(mcp.class) && mcp.class != "danger"'"#,
         r#"if: 'mcp.name == "get_a"'"#,
-        r#"if: 'has(args.f) && mcp.class == args.f'"#,
+        "if: 'has(args.f) && mcp.class == args.f'",
     ];
     let probe = |text: &&str| {
         let tables = "tools: {s: {danger: [x], calm: [y]}}";
@@ -243,9 +246,10 @@ impl World {
             Fact::Purpose(name) => self.purpose == Declared::As(name),
             Fact::MoreThan(window, most) if window.of.is_some() => {
                 let tables = tables_of(window);
-                let class = match &target.resource {
-                    TargetResource::Tool(name) => self.classes[tables].get(name),
-                    _ => None,
+                let class = if let TargetResource::Tool(name) = &target.resource {
+                    self.classes[tables].get(name)
+                } else {
+                    None
                 };
                 let is_counted = class.is_some_and(|class| &**class == "danger");
                 self.dangerous(tables) + u64::from(is_counted) > u64::from(*most)
@@ -292,12 +296,11 @@ impl World {
     fn expression(&self, target: &Target, asked: &AskedExpression) -> Match {
         let has = |rule: &Rule| rule.expression.as_ref().unwrap().as_str() == &*asked.text;
         let policy = PROBES[1..].iter().find(|one| has(&one.rules()[0])).unwrap();
-        let class = match &target.resource {
-            TargetResource::Tool(name) => {
-                let own = self.classes[0].get(name);
-                Class::Of(asked.class.as_ref().or(own).unwrap())
-            }
-            _ => Class::Absent,
+        let class = if let TargetResource::Tool(name) = &target.resource {
+            let own = self.classes[0].get(name);
+            Class::Of(asked.class.as_ref().or(own).unwrap())
+        } else {
+            Class::Absent
         };
         self.ask(target, 0, |request| {
             policy.rules()[0].matches(&Call::of_class(class, request))
@@ -440,17 +443,16 @@ fn agrees(old: &str, new: &str, part: usize) -> Result<(), String> {
                     })
                 });
                 let is_true = match kind {
-                    ChangeKind::Gained | ChangeKind::Freed => {
-                        !whole || matches!(after, Seen::Allow(_))
-                    }
+                    ChangeKind::Gained
+                    | ChangeKind::Freed
+                    | ChangeKind::LimitLooser
+                    | ChangeKind::LimitStricter
+                    | ChangeKind::LimitElse => !whole || matches!(after, Seen::Allow(_)),
                     ChangeKind::MayStepUp | ChangeKind::MustStepUp => {
                         !whole || matches!(after, Seen::Challenge(..))
                     }
                     ChangeKind::Lost | ChangeKind::LostStepUp => after == Seen::Deny,
                     ChangeKind::AsksElse | ChangeKind::SetsElse => !whole || expected.is_some(),
-                    ChangeKind::LimitLooser | ChangeKind::LimitStricter | ChangeKind::LimitElse => {
-                        !whole || matches!(after, Seen::Allow(_))
-                    }
                 };
                 if !is_true {
                     return Err(told());
@@ -753,8 +755,13 @@ fn rule() -> impl Strategy<Value = String> {
         "limit, limit: {calls: 3, per: 1m, by: [tool]}",
         "limit, limit: {open: 3, by: [session]}",
     ]);
-    (effect, selectors(), context()).prop_map(|(effect, (who, what), context)| {
+    let rule = (effect, selectors(), context()).prop_map(|(effect, (who, what), context)| {
         format!("effect: {effect}, who: {{{who}}}, what: {{{what}}}{context}")
+    });
+    // A block and a condition may exclude each other, which is an error.
+    rule.prop_filter("is no rule", |rule| {
+        let text = text("x", &[(0, rule.clone())]);
+        compiled(&text).is_ok()
     })
 }
 
@@ -764,7 +771,9 @@ fn text(classes: &str, rules: &[(usize, String)]) -> String {
     } else {
         ", calm: [nothing]"
     };
-    let mut text = format!("tools: {{s: {{danger: [{classes}]{calm}}}}}\nrules:\n");
+    let mut text = format!(
+        "tools: {{s: {{danger: [{classes}]{calm}}}, elsewhere: {{danger: [x], calm: [y]}}}}\nrules:\n"
+    );
     for (id, rule) in rules {
         writeln!(text, "- {{id: r{id}, {rule}}}").unwrap();
     }

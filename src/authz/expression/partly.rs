@@ -119,9 +119,9 @@ impl OfTarget<'_, '_> {
 
     fn knows(&self, lookup: &Lookup) -> bool {
         match lookup {
-            Lookup::Field("mcp", "server" | "class") => true,
+            Lookup::Field("mcp", "server" | "class")
+            | Lookup::HasField("mcp", "server" | "class" | "name") => true,
             Lookup::Field("mcp", "name") => !self.stands_for_others,
-            Lookup::HasField("mcp", "server" | "class" | "name") => true,
             Lookup::Field("mcp", "uri" | "uri_folded")
             | Lookup::HasField("mcp", "uri" | "uri_folded") => !self.is_uri,
             Lookup::Field(_, _)

@@ -53,7 +53,7 @@ fn recalls(text: &str, part: usize, mask: u8) -> Result<usize, String> {
         for world in worlds().iter().skip(part).step_by(PARTS * 8) {
             let mut comparison = Comparison::new(&policy, &policy, Timestamp::UNIX_EPOCH);
             let recalled = comparison.recall(&target, &given(world, mask)).unwrap();
-            let explained = world.ask(&target, |request| explain(&policy, request));
+            let explained = world.ask(&target, 1, |request| explain(&policy, request));
             let evaluation = &explained.evaluation;
             let told =
                 || format!("{text}\n{target:?}\n{world:?}\n{mask}\n{explained:#?}\n{recalled:#?}");
