@@ -21,7 +21,6 @@ mod limits;
 mod lookup;
 mod misfits;
 mod name_cases;
-mod name_tests;
 mod origin;
 mod outside;
 mod partly;
@@ -32,6 +31,7 @@ mod remarks;
 mod request_path;
 mod shown;
 mod substitutes;
+mod tested;
 mod totality;
 mod types;
 mod typing;
@@ -53,9 +53,9 @@ pub use limits::{
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
 pub use name_cases::{NameCase, NameFact};
-pub use name_tests::{ArgumentTest, MemberRead, NameKind, NameTest, TestedValue};
 pub(super) use partly::Partly;
 pub use remarks::{Remark, Sense};
+pub use tested::{ArgumentTest, MemberRead, NameKind, NameTest, TestedValue};
 pub(super) use variables::Variables;
 
 use super::matching::Match;
@@ -135,9 +135,9 @@ impl Expression {
             remarks: remarks::remarks(root).into(),
             issuer_names: issuer_names::issuer_names(root),
             asked: Arc::new(asked::asked(root)),
-            member_reads: name_tests::member_reads(&program, &compared).into(),
-            argument_tests: name_tests::argument_tests(&program, &compared).into(),
-            name_tests: name_tests::name_tests(&program, &compared).into(),
+            member_reads: tested::member_reads(&program, &compared).into(),
+            argument_tests: tested::argument_tests(&program, &compared).into(),
+            name_tests: tested::name_tests(&program, &compared).into(),
             name_cases: name_cases::name_cases(&program).into(),
             dead: dead::dead_condition(&program).map(Arc::new),
             passing: passing::passing(root).into(),

@@ -6,7 +6,7 @@ use cel::{IdedExpr, Program};
 use super::constant::{GLOB, MATCHES};
 use super::dead::{needed, possible_cases};
 use super::lookup::{call_of, field_of, text_of};
-use super::name_tests::{NameKind, NameTest};
+use super::tested::{NameKind, NameTest};
 use super::typing::column_of;
 
 /// One way in which an expression holds, as far as it tests names.
