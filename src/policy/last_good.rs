@@ -4,6 +4,8 @@
 //! form and a digest of what follows. A file that is not exactly as this process would have written it
 //! for this policy is never used.
 
+mod turns;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -22,6 +24,7 @@ use super::good::{Good, GoodFiles, GoodTeam, Grant};
 use super::teams::LastGoodSettings;
 use crate::file;
 use crate::yaml::Source;
+use turns::Turns;
 
 /// The name of the file.
 const NAME: &str = "last-good-policy";
@@ -33,15 +36,18 @@ const HEAD_OF_ALL: &str = "mcp-authz last-good-policy ";
 const BYTES_MAX: u64 = 256 << 20;
 /// What is said of a file without its end.
 const CUT: &str = "it is cut short";
+/// How long a write may hold up the policy that it is of.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How far the clock of the writer may have been ahead.
 const AHEAD_MAX: Duration = Duration::from_mins(5);
 
 /// Where the last good policy is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LastGood {
     settings: LastGoodSettings,
     /// Whose policy it is: the path of the global files.
     policy: String,
+    turns: Turns,
 }
 
 /// Why parts of what is kept are too old to be used.
@@ -99,6 +105,7 @@ impl LastGood {
         LastGood {
             settings,
             policy: policy.display().to_string(),
+            turns: Turns::default(),
         }
     }
 
@@ -201,7 +208,7 @@ impl LastGood {
     }
 
     /// Replaces the file. Where that fails, an older one is removed: it may allow what was taken back
-    /// since.
+    /// since. A file system that hangs holds this up for [`WRITE_TIME_MAX`] only.
     pub(super) fn save(&self, good: &Good) -> Result<(), String> {
         let teams = good.teams.iter().map(|(name, team)| KeptTeam {
             name: name.clone(),
@@ -213,11 +220,15 @@ impl LastGood {
             global: good.global.as_ref().map(KeptFiles::of),
             teams: teams.collect(),
         };
-        let put = encode(&kept)
-            .and_then(|text| self.put(&text).map_err(|error| error.to_string()))
-            .map_err(|error| format!("cannot write `{}`: {error}", self.path().display()));
+        let (own, path) = (self.clone(), self.path());
+        let replaced = self.turns.take(WRITE_TIME_MAX, move || own.replace(&kept));
+        replaced.map_err(|error| format!("cannot write `{}`: {error}", path.display()))
+    }
+
+    fn replace(&self, kept: &Kept) -> Result<(), String> {
+        let put = encode(kept).and_then(|text| self.put(&text).map_err(|error| error.to_string()));
         let Err(error) = put else { return Ok(()) };
-        match self.remove_older(&kept) {
+        match self.remove_older(kept) {
             Ok(()) => Err(error),
             Err(stays) => Err(format!(
                 "{error}; the older one is still there, and a start may begin with it: {stays}"
