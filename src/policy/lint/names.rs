@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::context::Lint;
 use super::usage::{TOOLS_CALL, is_call};
 use crate::authz::{
-    Expression, NameCase, NameKind, NameTest, ResourceKind, Rule, ToolClasses, What,
+    Expression, Glob, NameCase, NameKind, NameTest, ResourceKind, Rule, ToolClasses, What,
 };
 use crate::policy::document::span_at;
 use crate::policy::silence::UNKNOWN_TOOL;
@@ -50,9 +50,11 @@ impl<'l> Lint<'l> {
         let tools = self.tools_of(what);
         for test in tests {
             let selected = what.and_then(|what| what.tools.as_deref());
-            let is_selected = selected.is_none_or(|globs| {
-                !test.is_exact() || globs.iter().any(|glob| glob.matches(&test.text))
-            });
+            let may_be = |glob: &Glob| match glob.exact() {
+                Some(tool) => test.accepts(tool),
+                None => !test.is_exact() || glob.matches(&test.text),
+            };
+            let is_selected = selected.is_none_or(|globs| globs.iter().any(may_be));
             match &tools {
                 Some(tools) if !tools.may_pass(test) => {
                     is_at_fault = true;
@@ -68,7 +70,12 @@ impl<'l> Lint<'l> {
                 }
                 Some(_) | None if !is_selected => {
                     is_at_fault = true;
-                    let message = format!("the rule does not apply to `{}`", test.text);
+                    let message = if test.is_exact() {
+                        format!("the rule does not apply to `{}`", test.text)
+                    } else {
+                        let text = &test.text;
+                        format!("no tool of the rule passes the test against `{text}`")
+                    };
                     let help = "`tools` of the rule does not match it".to_owned();
                     self.tell(rule, test.column, false, (message, help));
                 }
