@@ -34,7 +34,7 @@ pub(super) fn asked(root: &IdedExpr) -> Asked {
             }
             Some(("subject" | "source" | "request" | "device", ..)) => found.others = true,
             _ => {
-                // A parsed name of a whole record is an error of its own; `device` is one.
+                // Unlike the other records, `device` may stand without a field.
                 found.others |= matches!(&node.expr, Expr::Ident(name) if name == "device");
                 pending.extend(children(node));
             }

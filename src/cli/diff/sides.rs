@@ -9,9 +9,6 @@ use crate::cli::outcome::Stop;
 use crate::cli::revision;
 use crate::policy::{self, Owner};
 
-/// What begins a revision of a git repository.
-const GIT: &str = "git:";
-
 /// Both sides, with what is not compared, and what is to be known of it.
 pub(super) struct Sides {
     pub(super) old: Side,
@@ -47,7 +44,7 @@ pub(super) fn read(config: &Path, old: &str, new: Option<&str>) -> Result<Sides,
 
 /// The revision, if a place has no path.
 fn whole_revision(place: &str) -> Option<&str> {
-    let rest = place.strip_prefix(GIT)?;
+    let rest = revision::named(place)?;
     match rest.split_once(':') {
         None => Some(rest),
         Some((revision, "")) => Some(revision),
